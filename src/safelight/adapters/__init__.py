@@ -1,0 +1,1 @@
+"""Adapters, named by technology: each passes the contract suite of its port."""

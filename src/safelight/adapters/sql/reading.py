@@ -1,0 +1,205 @@
+"""The read side of a transaction, on one SQLAlchemy connection (ports.ReadTransaction)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, func, or_, select, tuple_
+
+from safelight.adapters.sql import rows
+from safelight.adapters.sql.schema import (
+    api_tokens,
+    doomed,
+    events,
+    jobs,
+    photos,
+    sessions,
+    users,
+)
+from safelight.domain.identity import ApiToken, Session, User
+from safelight.domain.job import ACTIVE, Job
+from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus
+from safelight.ports import Doomed, Filter, Page
+
+# SQLite takes 32,766 parameters a statement, PostgreSQL 32,767; a chunk stays far below either.
+CHUNK = 1_000
+
+_JOB = select(jobs).where(jobs.c.id == bindparam("id"))
+_PHOTO = select(photos).where(photos.c.id == bindparam("id"))
+_PHOTOS_OF_JOB = select(photos).where(photos.c.job_id == bindparam("id")).order_by(photos.c.position)
+_EVENTS = (
+    select(events.c.seq, events.c.body)
+    .where(events.c.job_id == bindparam("id"), events.c.seq > bindparam("after"))
+    .order_by(events.c.seq)
+    .limit(bindparam("limit"))
+)
+_SESSION = select(sessions).where(sessions.c.id == bindparam("id"))
+_USER = select(users).where(users.c.id == bindparam("id"))
+
+
+class SqlRead:
+    """Reads. One of these lives as long as its transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+
+    # --- jobs and photos ---
+
+    def job(self, job_id: str, user_id: str | None = None) -> Job | None:
+        row = self._sql.execute(_JOB, {"id": job_id}).one_or_none()
+        return rows.job(row) if row is not None and user_id in (None, row.user_id) else None
+
+    def job_of_key(self, user_id: str, idempotency_key: str) -> Job | None:
+        query = select(jobs).where(jobs.c.user_id == user_id, jobs.c.idempotency_key == idempotency_key)
+        row = self._sql.execute(query).one_or_none()
+        return rows.job(row) if row is not None else None
+
+    def jobs(self, user_id: str, *, active: bool, before: tuple[int, str] | None, limit: int) -> list[Job]:
+        query = select(jobs).where(jobs.c.user_id == user_id)
+        if active:
+            query = query.where(jobs.c.status.in_(ACTIVE))
+        if before:
+            query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
+        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        return [rows.job(row) for row in self._sql.execute(query)]
+
+    def photo(self, photo_id: str, user_id: str | None = None) -> Photo | None:
+        row = self._sql.execute(_PHOTO, {"id": photo_id}).one_or_none()
+        return rows.photo(row) if row is not None and user_id in (None, row.user_id) else None
+
+    def photos(self, photo_ids: Sequence[str]) -> list[Photo]:
+        found = []
+        for chunk in _chunks(photo_ids):
+            query = select(photos).where(photos.c.id.in_(chunk))
+            found += [rows.photo(row) for row in self._sql.execute(query)]
+        return found
+
+    def photos_of_job(self, job_id: str) -> list[Photo]:
+        return [rows.photo(row) for row in self._sql.execute(_PHOTOS_OF_JOB, {"id": job_id})]
+
+    # --- the library ---
+
+    def library(self, user_id: str, which: Filter, page: Page) -> list[Photo]:
+        query = select(photos).where(*_matching(user_id, which))
+        if page.after:
+            query = query.where(tuple_(photos.c.created_at, photos.c.id) < tuple_(*page.after))
+        else:
+            query = query.offset(page.number * page.size)
+        query = query.order_by(photos.c.created_at.desc(), photos.c.id.desc()).limit(page.size)
+        return [rows.photo(row) for row in self._sql.execute(query)]
+
+    def library_count(self, user_id: str, which: Filter) -> int:
+        query = select(func.count()).select_from(photos).where(*_matching(user_id, which))
+        return self._sql.execute(query).scalar_one()
+
+    def originals(self, user_id: str, content_hashes: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for chunk in _chunks(content_hashes):
+            query = select(photos.c.content_hash, photos.c.id).where(
+                photos.c.user_id == user_id,
+                photos.c.content_hash.in_(chunk),
+                photos.c.status == PhotoStatus.COMPLETED,
+                photos.c.duplicate_of.is_(None),
+                photos.c.deleted_at.is_(None),
+            )
+            found |= {row.content_hash: row.id for row in self._sql.execute(query)}
+        return found
+
+    def events_after(self, job_id: str, after: int, limit: int) -> list[tuple[int, str]]:
+        found = self._sql.execute(_EVENTS, {"id": job_id, "after": after, "limit": limit})
+        return [(row.seq, row.body) for row in found]
+
+    # --- what the reconciler asks ---
+
+    def unleased(self, now: int, limit: int) -> list[Photo]:
+        free = or_(photos.c.lease_until.is_(None), photos.c.lease_until < now)
+        query = (
+            select(photos)
+            .where(photos.c.status == PhotoStatus.PROCESSING, free)
+            .order_by(photos.c.updated_at)
+            .limit(limit)
+        )
+        return [rows.photo(row) for row in self._sql.execute(query)]
+
+    def resting_singles(self, quiet_since: int, limit: int) -> list[Photo]:
+        query = (
+            select(photos)
+            .where(
+                photos.c.status.in_(AWAITING_BYTES),
+                photos.c.part_count.is_(None),
+                photos.c.updated_at <= quiet_since,
+            )
+            .order_by(photos.c.bytes_sent.desc(), photos.c.updated_at.desc())
+            .limit(limit)
+        )
+        return [rows.photo(row) for row in self._sql.execute(query)]
+
+    def overdue(self, now: int, limit: int) -> list[Job]:
+        query = select(jobs).where(jobs.c.status.in_(ACTIVE), jobs.c.expires_at < now).limit(limit)
+        return [rows.job(row) for row in self._sql.execute(query)]
+
+    def trashed_before(self, when: int, limit: int) -> list[Photo]:
+        query = select(photos).where(photos.c.deleted_at < when, photos.c.purged_at.is_(None)).limit(limit)
+        return [rows.photo(row) for row in self._sql.execute(query)]
+
+    def doomed(self, limit: int) -> list[Doomed]:
+        return [
+            Doomed(row.key, row.upload, row.upload_id)
+            for row in self._sql.execute(select(doomed).limit(limit))
+        ]
+
+    # --- identity ---
+
+    def user(self, user_id: str) -> User | None:
+        row = self._sql.execute(_USER, {"id": user_id}).one_or_none()
+        return User(**row._asdict()) if row is not None else None
+
+    def user_of_email(self, email: str) -> User | None:
+        row = self._sql.execute(select(users).where(users.c.email == email)).one_or_none()
+        return User(**row._asdict()) if row is not None else None
+
+    def users(self) -> list[User]:
+        return [User(**row._asdict()) for row in self._sql.execute(select(users).order_by(users.c.id))]
+
+    def session(self, session_id: str) -> Session | None:
+        row = self._sql.execute(_SESSION, {"id": session_id}).one_or_none()
+        return Session(**row._asdict()) if row is not None else None
+
+    def session_of_cookie(self, cookie_hash: str) -> Session | None:
+        row = self._sql.execute(select(sessions).where(sessions.c.cookie_hash == cookie_hash)).one_or_none()
+        return Session(**row._asdict()) if row is not None else None
+
+    def api_token(self, token_hash: str) -> ApiToken | None:
+        row = self._sql.execute(select(api_tokens).where(api_tokens.c.token_hash == token_hash)).one_or_none()
+        return ApiToken(**row._asdict()) if row is not None else None
+
+    def api_tokens(self, user_id: str) -> list[ApiToken]:
+        query = select(api_tokens).where(api_tokens.c.user_id == user_id).order_by(api_tokens.c.id)
+        return [ApiToken(**row._asdict()) for row in self._sql.execute(query)]
+
+
+def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def _matching(user_id: str, which: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[Any]] = [
+        photos.c.user_id == user_id,
+        photos.c.duplicate_of.is_(None),
+        photos.c.purged_at.is_(None),
+        photos.c.deleted_at.is_not(None) if which.trashed else photos.c.deleted_at.is_(None),
+    ]
+    if which.status:
+        conditions.append(photos.c.status == which.status)
+    if which.search:
+        conditions.append(
+            and_(
+                *(
+                    photos.c.filename.icontains(word, autoescape=True)
+                    | func.coalesce(photos.c.relative_path.icontains(word, autoescape=True), false())
+                    for word in which.search.split()
+                )
+            )
+        )
+    return conditions

@@ -1,0 +1,142 @@
+"""The tables. Times are Unix milliseconds; every change here needs a migration beside it."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("password_hash", Text),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("cookie_hash", String(64), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("status", String(24), nullable=False),
+    Column("expected_count", Integer),
+    Column("total_count", Integer, nullable=False),
+    Column("completed_count", Integer, nullable=False),
+    Column("failed_count", Integer, nullable=False),
+    Column("cancelled_count", Integer, nullable=False),
+    Column("bytes_total", BigInteger, nullable=False),
+    Column("bytes_sent", BigInteger, nullable=False),
+    Column("work_total", BigInteger, nullable=False),
+    Column("work_done", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("request_hash", String(64)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+Index("ix_jobs_user_created", jobs.c.user_id, jobs.c.created_at, jobs.c.id)
+Index("ix_jobs_user_key", jobs.c.user_id, jobs.c.idempotency_key, unique=True)
+Index("ix_jobs_status_expires", jobs.c.status, jobs.c.expires_at)
+
+photos = Table(
+    "photos",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("relative_path", Text),
+    Column("mime_type", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("last_modified", String(40)),
+    Column("content_hash", String(80)),
+    Column("duplicate_of", String(40)),
+    Column("status", String(16), nullable=False),
+    Column("stage", String(16)),
+    Column("percent", Integer, nullable=False),
+    Column("bytes_sent", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("error_code", String(64)),
+    Column("error_message", Text),
+    Column("storage_key", Text, nullable=False),
+    Column("upload_id", Text),
+    Column("part_size", BigInteger),
+    Column("part_count", Integer),
+    Column("crc32c", String(8)),
+    Column("stored_at", BigInteger),
+    Column("tries", Integer, nullable=False),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    Column("media_type", String(64)),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("taken_at", String(40)),
+    Column("exif_json", Text),
+    Column("thumbhash", String(64)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("completed_at", BigInteger),
+    Column("deleted_at", BigInteger),
+    Column("purged_at", BigInteger),
+)
+Index("ix_photos_job_position", photos.c.job_id, photos.c.position)
+Index("ix_photos_library", photos.c.user_id, photos.c.status, photos.c.created_at, photos.c.id)
+Index("ix_photos_hash", photos.c.user_id, photos.c.content_hash)
+Index("ix_photos_status_updated", photos.c.status, photos.c.updated_at)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
+)
+
+doomed = Table(
+    "doomed",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("upload", Boolean, nullable=False),
+    Column("upload_id", Text),
+)

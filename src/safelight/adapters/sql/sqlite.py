@@ -1,0 +1,185 @@
+"""SQLite: one writer thread that commits what has gathered together, and a few reader threads.
+
+WAL with synchronous=FULL: a commit is on the disk before anybody is told of it. While one fsync runs, further
+work queues up and shares the next one (group commit), each piece in a savepoint of its own, so that one that
+fails takes nothing else with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from safelight.adapters.sql.migrate import upgrade
+from safelight.adapters.sql.reading import SqlRead
+from safelight.adapters.sql.writing import SqlWrite
+from safelight.errors import StorageFull
+from safelight.ports import ReadTransaction, WriteTransaction
+
+T = TypeVar("T")
+READERS = 4
+BATCH = 64
+
+
+class _Request:
+    """One piece of work and the future that waits for its commit."""
+
+    def __init__(self, work: Callable[[WriteTransaction], Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.work = work
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def deliver(self) -> None:
+        """Runs in the loop: hand out the result unless nobody waits any more."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.value)
+
+
+class SqliteDatabase:
+    """ports.Database on one SQLite file. Opening it applies the migrations; it belongs to one process."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = _engine(path)
+        with self._engine.connect() as connection:
+            upgrade(connection)
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
+        self._writer.start()
+        self._local = threading.local()
+        self._connections: list[Connection] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        self._closed = False
+
+    async def write(self, work: Callable[[WriteTransaction], T]) -> T:
+        request = _Request(work, asyncio.get_running_loop())
+        self._requests.put(request)
+        result: T = await request.future
+        return result
+
+    async def read(self, work: Callable[[ReadTransaction], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def check(self) -> None:
+        await self.read(lambda tx: tx.doomed(1))
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._requests.put(None)
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        for connection in self._connections:
+            connection.close()
+        self._engine.dispose()
+
+    def _read(self, work: Callable[[ReadTransaction], T]) -> T:
+        connection = self._reader_connection()
+        connection.exec_driver_sql("BEGIN")
+        try:
+            return work(SqlRead(connection))
+        finally:
+            connection.exec_driver_sql("COMMIT")
+
+    def _reader_connection(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._engine.connect()
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+    def _write_loop(self) -> None:
+        with self._engine.connect() as connection:
+            while (request := self._requests.get()) is not None:
+                batch = [request, *self._gathered()]
+                self._commit(connection, batch)
+                for done in batch:
+                    # A loop that ended no longer waits for its answer.
+                    with contextlib.suppress(RuntimeError):
+                        done.loop.call_soon_threadsafe(done.deliver)
+
+    def _gathered(self) -> Iterator[_Request]:
+        for _ in range(BATCH - 1):
+            try:
+                request = self._requests.get_nowait()
+            except queue.Empty:
+                return
+            if request is None:
+                self._requests.put(None)
+                return
+            yield request
+
+    def _commit(self, connection: Connection, batch: list[_Request]) -> None:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for request in batch:
+                _run(connection, request)
+            connection.exec_driver_sql("COMMIT")
+        except Exception as error:  # noqa: BLE001 - every waiter of the batch gets it
+            if _raw(connection).in_transaction:
+                connection.exec_driver_sql("ROLLBACK")
+            for request in batch:
+                request.error = _translated(error)
+
+
+def _run(connection: Connection, request: _Request) -> None:
+    connection.exec_driver_sql("SAVEPOINT work")
+    try:
+        request.value = request.work(SqlWrite(connection))
+    except Exception as error:
+        if not _raw(connection).in_transaction:
+            # SQLite itself rolled everything back (disk full, input/output error): the whole batch failed.
+            raise
+        connection.exec_driver_sql("ROLLBACK TO work")
+        request.error = _translated(error)
+    connection.exec_driver_sql("RELEASE work")
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, OperationalError) and "disk is full" in str(error):
+        return StorageFull()
+    return error
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    raw = connection.connection.dbapi_connection
+    if not isinstance(raw, sqlite3.Connection):
+        raise TypeError(f"not an SQLite connection: {raw!r}")
+    return raw
+
+
+def _engine(path: Path) -> Engine:
+    # Transactions are begun and ended by hand, so the driver must not begin its own.
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False, "timeout": 30, "cached_statements": 256},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(raw: sqlite3.Connection, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            raw.execute(f"PRAGMA {pragma}")
+
+    return engine

@@ -1,0 +1,141 @@
+"""The write side of a transaction, on one SQLAlchemy connection (ports.WriteTransaction)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table, Update, bindparam, delete, insert, select, update
+
+from safelight.adapters.sql import rows
+from safelight.adapters.sql.reading import SqlRead
+from safelight.adapters.sql.schema import (
+    api_tokens,
+    doomed,
+    events,
+    jobs,
+    photos,
+    sessions,
+    sign_in_links,
+    users,
+)
+from safelight.domain.events import Event
+from safelight.domain.identity import ApiToken, Session, SignInLink, User
+from safelight.domain.job import ACTIVE, Job
+from safelight.domain.photo import Photo
+from safelight.ports import Doomed
+
+
+def _update_of(table: Table, *fixed: str) -> Update:
+    """One statement that rewrites every column but the key and the `fixed` ones, so that it is compiled once."""
+    changing = [c.name for c in table.c if c.name not in ("id", *fixed)]
+    return (
+        update(table)
+        .where(table.c.id == bindparam("row_id"))
+        .values({name: bindparam(name) for name in changing})
+    )
+
+
+_SAVE_JOB = _update_of(jobs, "user_id", "created_at", "idempotency_key", "request_hash")
+_SAVE_PHOTO = _update_of(photos, "job_id", "user_id", "position", "filename", "relative_path", "created_at")
+_LOCK_JOB = select(jobs).where(jobs.c.id == bindparam("id")).with_for_update()
+
+
+class SqlWrite(SqlRead):
+    """Reads and writes. One of these lives as long as its transaction."""
+
+    def lock_job(self, job_id: str, user_id: str | None = None) -> Job | None:
+        row = self._sql.execute(_LOCK_JOB, {"id": job_id}).one_or_none()
+        return rows.job(row) if row is not None and user_id in (None, row.user_id) else None
+
+    def add_job(self, job: Job) -> None:
+        self._sql.execute(insert(jobs), rows.values(job))
+
+    def save_job(self, job: Job) -> None:
+        self._sql.execute(_SAVE_JOB, _by_row_id(rows.values(job)))
+
+    def add_photos(self, photos_: Sequence[Photo]) -> None:
+        if photos_:
+            self._sql.execute(insert(photos), [rows.values(photo) for photo in photos_])
+
+    def save_photos(self, photos_: Sequence[Photo]) -> None:
+        if photos_:
+            self._sql.execute(_SAVE_PHOTO, [_by_row_id(rows.values(photo)) for photo in photos_])
+
+    def add_events(self, events_: Sequence[Event], now: int) -> None:
+        if events_:
+            self._sql.execute(
+                insert(events),
+                [{"job_id": e.job_id, "seq": e.seq, "body": e.body, "created_at": now} for e in events_],
+            )
+
+    def trim_events(self, before: int) -> int:
+        ended = select(jobs.c.id).where(jobs.c.status.not_in(ACTIVE), jobs.c.updated_at < before)
+        result = self._sql.execute(
+            delete(events).where(events.c.created_at < before, events.c.job_id.in_(ended))
+        )
+        return result.rowcount
+
+    def doom(self, doomed_: Sequence[Doomed]) -> None:
+        for item in doomed_:
+            self._sql.execute(delete(doomed).where(doomed.c.key == item.key))
+            self._sql.execute(
+                insert(doomed), {"key": item.key, "upload": item.upload, "upload_id": item.upload_id}
+            )
+
+    def buried(self, doomed_: Sequence[Doomed]) -> None:
+        self._sql.execute(delete(doomed).where(doomed.c.key.in_([item.key for item in doomed_])))
+
+    def renew_leases(self, owner: str, photo_ids: Sequence[str], until: int) -> None:
+        self._sql.execute(
+            update(photos)
+            .where(photos.c.id.in_(photo_ids), photos.c.lease_owner == owner)
+            .values(lease_until=until)
+        )
+
+    def void_leases(self) -> None:
+        self._sql.execute(
+            update(photos).where(photos.c.lease_owner.is_not(None)).values(lease_owner=None, lease_until=None)
+        )
+
+    # --- identity ---
+
+    def add_user(self, user: User) -> None:
+        self._sql.execute(insert(users), rows.values(user))
+
+    def save_password(self, user_id: str, password_hash: str) -> None:
+        self._sql.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+
+    def add_session(self, session: Session) -> None:
+        self._sql.execute(insert(sessions), rows.values(session))
+
+    def end_session(self, session_id: str) -> None:
+        self._sql.execute(delete(sessions).where(sessions.c.id == session_id))
+
+    def add_link(self, link: SignInLink) -> None:
+        self._sql.execute(insert(sign_in_links), rows.values(link))
+
+    def use_link(self, code_hash: str, now: int) -> str | None:
+        row = self._sql.execute(
+            delete(sign_in_links)
+            .where(sign_in_links.c.code_hash == code_hash)
+            .returning(sign_in_links.c.user_id, sign_in_links.c.expires_at)
+        ).one_or_none()
+        return row.user_id if row is not None and row.expires_at > now else None
+
+    def add_api_token(self, token: ApiToken) -> None:
+        self._sql.execute(insert(api_tokens), rows.values(token))
+
+    def revoke_api_token(self, token_id: str, user_id: str) -> bool:
+        mine = (api_tokens.c.id == token_id) & (api_tokens.c.user_id == user_id)
+        return self._sql.execute(delete(api_tokens).where(mine)).rowcount > 0
+
+    def forget_expired(self, now: int) -> None:
+        self._sql.execute(delete(sessions).where(sessions.c.expires_at < now))
+        self._sql.execute(delete(sign_in_links).where(sign_in_links.c.expires_at < now))
+
+
+def _by_row_id(values: dict[str, Any]) -> dict[str, Any]:
+    """The key under the name that `_update_of` gave it."""
+    values["row_id"] = values.pop("id")
+    return values

@@ -1,0 +1,12 @@
+"""The terminal: `safelight serve · user · token · openapi`."""
+
+from __future__ import annotations
+
+import sys
+
+from safelight.cli.commands import terminal
+
+
+def main() -> None:
+    """The entry of the `safelight` command."""
+    sys.exit(terminal())

@@ -1,0 +1,169 @@
+"""The commands of the terminal; each says in one line what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from safelight import log
+from safelight.app import create_app, open_ports
+from safelight.cli import serving
+from safelight.commands import identity
+from safelight.domain.identity import User
+from safelight.errors import NotFound, SafelightError
+from safelight.ports import Ports
+from safelight.settings import Settings
+
+T = TypeVar("T")
+
+terminal = typer.Typer(
+    name="safelight",
+    help="Photo ingest that keeps its promise.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+users = typer.Typer(help="Accounts of this server.", no_args_is_help=True)
+tokens = typer.Typer(help="Long-lived tokens for scripts.", no_args_is_help=True)
+terminal.add_typer(users, name="user")
+terminal.add_typer(tokens, name="token")
+
+Email = Annotated[str, typer.Argument(help="The account's e-mail address.")]
+
+
+@terminal.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (SAFELIGHT_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (SAFELIGHT_PORT).")] = None,
+) -> None:
+    """Serve the page, the API and the store, and process photos, all from this process."""
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    serving.serve(_settings(**given))
+
+
+@terminal.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    typer.echo(json.dumps(create_app(_settings()).api.openapi(), indent=2, ensure_ascii=False))
+
+
+@users.command("add")
+def add_user(
+    email: Email,
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="SAFELIGHT_PASSWORD")
+    ],
+) -> None:
+    """Make an account."""
+    if len(password) < 8:
+        _fail("A password has at least 8 characters.")
+    user = _with_ports(lambda ports: identity.add_user(ports, email, password))
+    typer.echo(f"{user.email} may sign in now.")
+
+
+@users.command("list")
+def list_users() -> None:
+    """List the accounts."""
+
+    async def work(ports: Ports) -> list[User]:
+        return await ports.db.read(lambda tx: tx.users())
+
+    for user in _with_ports(work):
+        typer.echo(f"{user.email}\t{user.id}")
+
+
+@users.command("link")
+def link(email: Annotated[str, typer.Argument()] = identity.LOCAL_OWNER) -> None:
+    """Print a link that signs this account in once, within a day."""
+    settings = _settings()
+
+    async def work(ports: Ports) -> str:
+        user = await identity.local_owner(ports) if email == identity.LOCAL_OWNER else await _user(ports, email)
+        return await identity.make_link(ports, user)
+
+    code = _with_ports(work)
+    typer.echo(serving.sign_in_link(settings.public_url or serving.address(settings, settings.port), code))
+
+
+@tokens.command("add")
+def add_token(
+    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    email: Annotated[str, typer.Option(help="Whose token it is.")] = identity.LOCAL_OWNER,
+) -> None:
+    """Make a token for scripts and print it, this once."""
+
+    async def work(ports: Ports) -> str:
+        user = await identity.local_owner(ports) if email == identity.LOCAL_OWNER else await _user(ports, email)
+        return (await identity.make_api_token(ports, user, name))[1]
+
+    typer.echo(_with_ports(work))
+
+
+@tokens.command("list")
+def list_tokens(email: Annotated[str, typer.Option()] = identity.LOCAL_OWNER) -> None:
+    """List the tokens of an account."""
+
+    async def work(ports: Ports) -> list[tuple[str, str]]:
+        user = await _user(ports, email)
+        return [(t.id, t.name) for t in await ports.db.read(lambda tx: tx.api_tokens(user.id))]
+
+    for token_id, name in _with_ports(work):
+        typer.echo(f"{token_id}\t{name}")
+
+
+@tokens.command("revoke")
+def revoke_token(
+    token_id: Annotated[str, typer.Argument()], email: Annotated[str, typer.Option()] = identity.LOCAL_OWNER
+) -> None:
+    """Revoke a token: it opens nothing from now on."""
+
+    async def work(ports: Ports) -> bool:
+        user = await _user(ports, email)
+        return await ports.db.write(lambda tx: tx.revoke_api_token(token_id, user.id))
+
+    if not _with_ports(work):
+        _fail(f"{email} has no token {token_id}. `safelight token list` shows them.")
+    typer.echo(f"{token_id} is revoked.")
+
+
+async def _user(ports: Ports, email: str) -> User:
+    user = await ports.db.read(lambda tx: tx.user_of_email(email.strip().lower()))
+    if user is None:
+        raise NotFound(f"There is no account {email}. `safelight user list` shows them.")
+    return user
+
+
+def _with_ports(work: Callable[[Ports], Awaitable[T]]) -> T:
+    async def run() -> T:
+        ports = open_ports(settings)
+        try:
+            return await work(ports)
+        finally:
+            await ports.db.close()
+
+    settings = _settings()
+    log.configure("warning")
+    try:
+        return asyncio.run(run())
+    except SafelightError as error:
+        _fail(error.message)
+
+
+def _settings(**given: object) -> Settings:
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        lines = [
+            f"SAFELIGHT_{str(each['loc'][0]).upper()}: {each['msg']} (it is {each['input']!r})."
+            for each in error.errors()
+        ]
+        _fail("\n".join(lines))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,102 @@
+"""`safelight serve`: one process, one address, one link to begin with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from typing import NoReturn
+
+import typer
+import uvicorn
+
+from safelight import log
+from safelight.allocator import tune_allocator
+from safelight.app import Safelight, create_app
+from safelight.commands import identity
+from safelight.settings import Settings
+
+# A person at a slow line still finishes the part that is in flight; the rest resumes.
+DRAIN_SECONDS = 10
+MAX_FRAME = 1024 * 1024
+
+
+def serve(settings: Settings) -> None:
+    """Run until told to stop; exits with 1 and a sentence where it cannot begin."""
+    log.configure(settings.log_level)
+    tune_allocator()
+    listening = _listen(settings)
+    port: int = listening.getsockname()[1]
+    try:
+        app = create_app(settings)
+    except (OSError, ValueError) as error:
+        _refuse(str(error))
+    config = uvicorn.Config(
+        app,
+        http=app.http_protocol,
+        ws="websockets-sansio",
+        loop="auto",
+        ws_max_size=MAX_FRAME,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_run(app, config, listening, port))
+
+
+async def _run(app: Safelight, config: uvicorn.Config, listening: socket.socket, port: int) -> None:
+    settings = app.ports.settings
+    where = settings.public_url or address(settings, port)
+    accounts = await app.ports.db.read(lambda tx: tx.users())
+    if settings.loopback:
+        owner = await identity.local_owner(app.ports)
+        code = await identity.make_link(app.ports, owner)
+        typer.echo(f"\n  Safelight is at {where}\n  Sign in once by  {sign_in_link(where, code)}\n", err=False)
+    elif not accounts and "registration" not in settings.model_fields_set:
+        await app.ports.db.close()
+        _refuse(
+            f"{settings.host} can be reached from other machines, and there is no account yet. Make one with"
+            " `safelight user add you@example.org`, or say SAFELIGHT_REGISTRATION=open (or closed) explicitly."
+        )
+    else:
+        typer.echo(f"\n  Safelight is at {where}\n")
+    sys.stdout.flush()
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def address(settings: Settings, port: int) -> str:
+    """The address as typed into a browser on this machine."""
+    host = settings.host if settings.host not in ("0.0.0.0", "::") else socket.gethostname()  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def sign_in_link(where: str, code: str) -> str:
+    """The code stands in the fragment: it reaches no server's log."""
+    return f"{where.rstrip('/')}/sign-in#code={code}"
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        _refuse(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}."
+            " Choose another with --port or SAFELIGHT_PORT, or stop what is there."
+        )
+    listening.listen(1024)
+    listening.setblocking(False)
+    return listening
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""The HTTP edge: checks what comes in, calls one command or query, says what came of it."""

@@ -1,0 +1,69 @@
+"""What every route shares: who asks, the ports behind it, and absolute URLs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from safelight.commands import identity
+from safelight.domain.identity import Identity
+from safelight.errors import Unauthenticated
+from safelight.http.models import Problem
+from safelight.ports import Ports, SignedUrl
+
+bearer = HTTPBearer(auto_error=False, description="An access token, or an API token (`slt_…`).")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+
+_DESCRIPTIONS = {
+    401: "No valid identity.",
+    403: "This server does not allow it.",
+    404: "It does not exist, or is not yours.",
+    409: "The state forbids it.",
+    413: "Too large.",
+    415: "Not a type that is taken here.",
+    422: "The body was rejected; `errors` names the fields.",
+    429: "Too much at once; wait as long as `Retry-After` says.",
+    507: "The server's disk is full.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem documents that a route answers with, for OpenAPI."""
+    return {
+        status: {
+            "model": Problem,
+            "description": _DESCRIPTIONS[status],
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def ports_of(request: Request) -> Ports:
+    return cast(Ports, request.app.state.ports)
+
+
+async def identify(request: Request, credentials: Credentials) -> Identity:
+    """Who asks; Unauthenticated where that is nobody."""
+    if credentials is None:
+        raise Unauthenticated
+    return await identity.authenticate(ports_of(request), credentials.credentials)
+
+
+TheirPorts = Annotated[Ports, Depends(ports_of)]
+Caller = Annotated[Identity, Depends(identify)]
+
+
+def absolute(request: Request, url: str) -> str:
+    """A URL of this server's own store as the client can reach it; another store's URL is absolute already."""
+    if not url.startswith("/"):
+        return url
+    base = ports_of(request).settings.public_url or str(request.base_url)
+    return base.rstrip("/") + url
+
+
+def signed(request: Request, url: SignedUrl) -> tuple[str, dict[str, str] | None]:
+    """The URL and the headers that must go with it, as items carry them."""
+    return absolute(request, url.url), url.headers or None

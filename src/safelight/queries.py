@@ -1,0 +1,188 @@
+"""What users see: reads alone, each on one consistent snapshot."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from safelight.domain.events import encode, job_status_update, progress_update
+from safelight.domain.job import Job
+from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, thumbnail_key
+from safelight.errors import Conflict, FieldError, Invalid, NotFound, UploadGone
+from safelight.ports import Filter, Page, Ports, ReadTransaction, SignedUrl, StoredPart
+
+# Beyond so many missed events a snapshot is the shorter way to the present.
+MAX_REPLAY: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A job and its photos at one `seq`."""
+
+    job: Job
+    photos: list[Photo]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of the library; `cursor` leads to the next one, None at the end."""
+
+    photos: list[Photo]
+    page: int
+    size: int
+    total: int
+    cursor: str | None
+
+
+async def jobs(
+    ports: Ports, user_id: str, *, active: bool, cursor: str | None, limit: int
+) -> tuple[list[Job], str | None]:
+    """The caller's jobs, newest first, and the cursor of the next page."""
+    before = _position(cursor)
+    found = await ports.db.read(lambda tx: tx.jobs(user_id, active=active, before=before, limit=limit))
+    return found, _cursor(found[-1].created_at, found[-1].id) if len(found) == limit else None
+
+
+async def snapshot(ports: Ports, user_id: str, job_id: str) -> Snapshot:
+    """A job with all its photos, in the order declared."""
+
+    def work(tx: ReadTransaction) -> Snapshot:
+        job = tx.job(job_id, user_id)
+        if job is None:
+            raise NotFound
+        return Snapshot(job, tx.photos_of_job(job_id))
+
+    return await ports.db.read(work)
+
+
+async def owns_job(ports: Ports, user_id: str, job_id: str) -> bool:
+    return await ports.db.read(lambda tx: tx.job(job_id, user_id)) is not None
+
+
+async def stored_parts(ports: Ports, user_id: str, photo_id: str) -> tuple[Photo, list[StoredPart]]:
+    """What the store has of a multipart upload; Conflict for a photo that goes as a single PUT."""
+    photo = await ports.db.read(lambda tx: tx.photo(photo_id, user_id))
+    if photo is None:
+        raise NotFound
+    if not photo.multipart:
+        raise Conflict("This photo goes as a single PUT; it has no parts. Send it whole.")
+    if photo.status not in AWAITING_BYTES or photo.upload_id is None:
+        raise UploadGone
+    return photo, await ports.store.list_parts(photo.storage_key, photo.upload_id)
+
+
+async def library(
+    ports: Ports, user_id: str, which: Filter, *, page: int, size: int, cursor: str | None
+) -> Listing:
+    """One page of the caller's photos, newest first."""
+    wanted = Page(size, page, _position(cursor))
+
+    def work(tx: ReadTransaction) -> tuple[list[Photo], int]:
+        return tx.library(user_id, which, wanted), tx.library_count(user_id, which)
+
+    found, total = await ports.db.read(work)
+    following = _cursor(found[-1].created_at, found[-1].id) if len(found) == size else None
+    return Listing(found, page, size, total, following)
+
+
+async def photo(ports: Ports, user_id: str, photo_id: str) -> Photo:
+    """One photo; a duplicate shows what its original is."""
+
+    def work(tx: ReadTransaction) -> Photo:
+        found = tx.photo(photo_id, user_id)
+        if found is None or found.purged_at:
+            raise NotFound
+        return found
+
+    return await ports.db.read(work)
+
+
+async def download_url(ports: Ports, user_id: str, photo_id: str) -> SignedUrl:
+    """A signed URL of the original, under the name it came with."""
+    found = await photo(ports, user_id, photo_id)
+    if found.duplicate_of:
+        found = await photo(ports, user_id, found.duplicate_of)
+    if found.stored_at is None:
+        raise Conflict("The bytes of this photo are not stored, so there is nothing to download.")
+    return ports.store.presign_get(
+        found.storage_key,
+        expires_in=ports.settings.url_minutes * 60,
+        filename=found.filename,
+        content_type=found.media_type,
+    )
+
+
+def thumbnail_url(ports: Ports, shown: Photo, size: int) -> str | None:
+    """A signed URL of a thumbnail, of the original's where the photo is a duplicate; None before it is ready."""
+    if shown.status is not PhotoStatus.COMPLETED:
+        return None
+    key = thumbnail_key(shown.duplicate_of or shown.id, size)
+    # Rounded to the hour, so that the same picture keeps its URL, and a browser its copy, for a while.
+    lasting = ports.settings.url_minutes * 60
+    return ports.store.presign_get(key, expires_in=lasting, content_type="image/webp").url
+
+
+class History:
+    """What the live channel replays (realtime.hub)."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def events_after(self, job_id: str, after: int) -> list[tuple[int, bytes]] | None:
+        """Every event since `after`; None where they cannot all be told: trimmed, too many, or not yet happened."""
+
+        def work(tx: ReadTransaction) -> list[tuple[int, bytes]] | None:
+            job = tx.job(job_id)
+            if job is None or after > job.seq or job.seq - after > MAX_REPLAY:
+                return None
+            found = tx.events_after(job_id, after, MAX_REPLAY)
+            if len(found) != job.seq - after:
+                return None
+            return [(seq, body.encode()) for seq, body in found]
+
+        return await self._ports.db.read(work)
+
+    async def snapshot(self, job_id: str) -> tuple[int, list[bytes]]:
+        """The `seq` reached, and the present state: a ProgressUpdate a photo, the JobStatusUpdate last."""
+
+        def work(tx: ReadTransaction) -> tuple[int, list[bytes]]:
+            job = tx.job(job_id)
+            if job is None:
+                return 0, []
+            bodies = [
+                encode(progress_update(each, each.updated_at)).encode() for each in tx.photos_of_job(job_id)
+            ]
+            return job.seq, [*bodies, _status(job)]
+
+        return await self._ports.db.read(work)
+
+    async def active_jobs(self, user_id: str) -> list[bytes]:
+        """The JobStatusUpdate of each of the user's jobs that has not ended."""
+        found: Sequence[Job] = await self._ports.db.read(
+            lambda tx: tx.jobs(user_id, active=True, before=None, limit=1_000)
+        )
+        return [_status(job) for job in found]
+
+
+def _status(job: Job) -> bytes:
+    return encode({**job_status_update(job, job.updated_at), "seq": job.seq}).encode()
+
+
+def _cursor(when: int, row_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{when}:{row_id}".encode()).decode().rstrip("=")
+
+
+def _position(cursor: str | None) -> tuple[int, str] | None:
+    if not cursor:
+        return None
+    try:
+        when, row_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(":", 1)
+        return int(when), row_id
+    except (binascii.Error, UnicodeError, ValueError) as error:
+        raise Invalid(
+            "This cursor is not one that this server gave. Begin again without it.",
+            errors=[FieldError("cursor", "not a cursor of this server")],
+        ) from error

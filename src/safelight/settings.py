@@ -1,0 +1,121 @@
+"""Every setting, typed. Read once at the start from the environment or `.env`, then passed down."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MiB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Environment variables `SAFELIGHT_…`; each is described in docs/settings.md."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SAFELIGHT_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    data_dir: Path = Field(Path("data"), description="Where database and photos live by default.")
+    database_url: str = Field("", description="`sqlite:///…`; by default safelight.db in the data folder.")
+    storage_url: str = Field("", description="`file:///…`; by default `store` in the data folder.")
+    broker_url: str = Field("memory://", description="`memory://`: wake-ups within this one process.")
+    secret: str = Field(
+        "", description="Signs tokens and URLs; made and kept in the data folder when absent."
+    )
+    registration: Literal["closed", "open"] = Field(
+        "closed", description="Whether anybody may make an account."
+    )
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        [], description="Pages served from elsewhere, comma-separated, for CORS and the live channel."
+    )
+    public_url: str = Field("", description="How clients reach this server, where a proxy stands before it.")
+
+    token_minutes: int = Field(
+        15, ge=1, description="Life of an access token; clients renew it before it ends."
+    )
+    session_days: int = Field(30, ge=1, description="Life of a sign-in that is not used.")
+    url_minutes: int = Field(60, ge=1, description="Life of a signed URL.")
+    upload_days: int = Field(7, ge=1, description="After so many days an unfinished upload has expired.")
+    trash_days: int = Field(30, ge=0, description="After so many days the trash is emptied.")
+    event_days: int = Field(30, ge=1, description="How long the events of ended jobs are kept for replay.")
+    max_file_mb: int = Field(5_000, ge=1, description="Largest photo accepted, in MiB.")
+
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Decoding processes; one a core."
+    )
+    max_megapixels: int = Field(250, ge=1, description="Photos with more pixels than this are refused.")
+    decode_memory_mb: int = Field(2_048, ge=256, description="Memory that one photo's decoding may use.")
+    decode_budget_mb: int = Field(
+        2_048, ge=256, description="Estimated memory of all photos decoded at once."
+    )
+    decode_cpu_seconds: int = Field(60, ge=1, description="CPU time that one photo's decoding may use.")
+    decode_wall_seconds: int = Field(120, ge=1, description="Time that one photo's decoding may take.")
+    lease_seconds: int = Field(
+        30, ge=5, description="A worker silent for this long loses its photo to another."
+    )
+    sweep_seconds: float = Field(5.0, gt=0, description="How often the reconciler looks for what was lost.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        return value
+
+    @cached_property
+    def signing_key(self) -> bytes:
+        """The secret: the one set, else one made at the first start and kept, readable by its owner alone."""
+        if self.secret:
+            return self.secret.encode()
+        kept = self.data_dir / "secret"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        if not kept.exists():
+            descriptor = os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+        return kept.read_text().strip().encode()
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return _path(self.database_url, "sqlite") or self.data_dir / "safelight.db"
+
+    @property
+    def storage_path(self) -> Path:
+        """The root folder of the disk store."""
+        return _path(self.storage_url, "file") or self.data_dir / "store"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def max_file_bytes(self) -> int:
+        return self.max_file_mb * MiB
+
+
+def _path(url: str, scheme: str) -> Path | None:
+    """`sqlite:///relative`, `sqlite:////absolute`, `file:///absolute`; None where the default is meant."""
+    if not url:
+        return None
+    prefix = f"{scheme}:///"
+    if not url.startswith(prefix):
+        raise ValueError(f"{url!r}: this server knows {prefix}… here")
+    rest = url.removeprefix(prefix)
+    return Path("/" + rest) if scheme == "file" else Path(rest)
