@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import structlog
-from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
-from starlette.types import Receive, Scope, Send
 
-from safelight import __version__, queries
 from safelight.adapters.disk import DiskStore
 from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
-from safelight.commands import identity
-from safelight.commands.identity import FailedSignIns
-from safelight.commands.progress import ProgressBoard
-from safelight.http import auth, errors, health, jobs, page, photos, uploads
-from safelight.http.limit import BodyLimit
-from safelight.http.storage import StorageEdge
 from safelight.ports import Ports
-from safelight.processing.sandbox import Sandbox
-from safelight.realtime.endpoints import LiveChannel
-from safelight.realtime.hub import Hub
-from safelight.reconcile import Reconciler
-from safelight.settings import MiB, Settings
-from safelight.worker import Worker
+from safelight.settings import Settings
 
 log = structlog.get_logger()
 

@@ -65,9 +65,7 @@ class ObjectStore(Protocol):
     async def create_multipart(self, key: str, size: int, part_size: int) -> str:
         """Begin a multipart upload of `size` bytes in all; returns its upload id. Two calls give two uploads."""
 
-    def presign_part(
-        self, key: str, upload_id: str, part_number: int, size: int, *, expires_in: int
-    ) -> SignedUrl:
+    def presign_part(self, key: str, upload_id: str, part_number: int, size: int, *, expires_in: int) -> SignedUrl:
         """A URL that takes part `part_number` (from 1) of exactly `size` bytes. Repeating it replaces the part."""
 
     async def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
@@ -79,9 +77,7 @@ class ObjectStore(Protocol):
         Sealing twice is not an error. NotUploaded when no whole PUT arrived.
         """
 
-    async def complete_multipart(
-        self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]
-    ) -> StoredObject:
+    async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
         """Seal a multipart upload from `(part_number, etag)` in rising order; durable when this returns.
 
         Completing again what is complete is not an error. PartMismatch names what does not fit (the upload

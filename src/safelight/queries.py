@@ -74,9 +74,7 @@ async def stored_parts(ports: Ports, user_id: str, photo_id: str) -> tuple[Photo
     return photo, await ports.store.list_parts(photo.storage_key, photo.upload_id)
 
 
-async def library(
-    ports: Ports, user_id: str, which: Filter, *, page: int, size: int, cursor: str | None
-) -> Listing:
+async def library(ports: Ports, user_id: str, which: Filter, *, page: int, size: int, cursor: str | None) -> Listing:
     """One page of the caller's photos, newest first."""
     wanted = Page(size, page, _position(cursor))
 
@@ -152,9 +150,7 @@ class History:
             job = tx.job(job_id)
             if job is None:
                 return 0, []
-            bodies = [
-                encode(progress_update(each, each.updated_at)).encode() for each in tx.photos_of_job(job_id)
-            ]
+            bodies = [encode(progress_update(each, each.updated_at)).encode() for each in tx.photos_of_job(job_id)]
             return job.seq, [*bodies, _status(job)]
 
         return await self._ports.db.read(work)

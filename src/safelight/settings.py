@@ -28,20 +28,14 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="`sqlite:///…`; by default safelight.db in the data folder.")
     storage_url: str = Field("", description="`file:///…`; by default `store` in the data folder.")
     broker_url: str = Field("memory://", description="`memory://`: wake-ups within this one process.")
-    secret: str = Field(
-        "", description="Signs tokens and URLs; made and kept in the data folder when absent."
-    )
-    registration: Literal["closed", "open"] = Field(
-        "closed", description="Whether anybody may make an account."
-    )
+    secret: str = Field("", description="Signs tokens and URLs; made and kept in the data folder when absent.")
+    registration: Literal["closed", "open"] = Field("closed", description="Whether anybody may make an account.")
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         [], description="Pages served from elsewhere, comma-separated, for CORS and the live channel."
     )
     public_url: str = Field("", description="How clients reach this server, where a proxy stands before it.")
 
-    token_minutes: int = Field(
-        15, ge=1, description="Life of an access token; clients renew it before it ends."
-    )
+    token_minutes: int = Field(15, ge=1, description="Life of an access token; clients renew it before it ends.")
     session_days: int = Field(30, ge=1, description="Life of a sign-in that is not used.")
     url_minutes: int = Field(60, ge=1, description="Life of a signed URL.")
     upload_days: int = Field(7, ge=1, description="After so many days an unfinished upload has expired.")
@@ -54,14 +48,10 @@ class Settings(BaseSettings):
     )
     max_megapixels: int = Field(250, ge=1, description="Photos with more pixels than this are refused.")
     decode_memory_mb: int = Field(2_048, ge=256, description="Memory that one photo's decoding may use.")
-    decode_budget_mb: int = Field(
-        2_048, ge=256, description="Estimated memory of all photos decoded at once."
-    )
+    decode_budget_mb: int = Field(2_048, ge=256, description="Estimated memory of all photos decoded at once.")
     decode_cpu_seconds: int = Field(60, ge=1, description="CPU time that one photo's decoding may use.")
     decode_wall_seconds: int = Field(120, ge=1, description="Time that one photo's decoding may take.")
-    lease_seconds: int = Field(
-        30, ge=5, description="A worker silent for this long loses its photo to another."
-    )
+    lease_seconds: int = Field(30, ge=5, description="A worker silent for this long loses its photo to another.")
     sweep_seconds: float = Field(5.0, gt=0, description="How often the reconciler looks for what was lost.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
 

@@ -84,7 +84,7 @@ class Worker:
             await work.give_back(self._ports, photo, self._owner, counted=False)
             await delivery.retry(5)
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 - told, and the photo is tried again
             words.exception("processing broke off, the photo is tried again")
             await work.give_back(self._ports, photo, self._owner, counted=True)
             await delivery.retry(photo.tries)
@@ -122,12 +122,9 @@ class Worker:
             held = dict(self._in_hand)
             if not held:
                 continue
-            until = self._ports.clock() + seconds * 1000
             try:
-                await self._ports.db.write(lambda tx: tx.renew_leases(self._owner, list(held), until))
+                await work.renew(self._ports, list(held), self._owner)
             except Exception:
                 log.exception("leases not renewed")
             for delivery in held.values():
                 await delivery.in_progress()
-
-

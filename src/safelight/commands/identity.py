@@ -17,7 +17,6 @@ from safelight.domain.identity import ApiToken, Identity, Session, SignInLink, U
 from safelight.errors import (
     EmailTaken,
     LinkUsed,
-    NotFound,
     RegistrationClosed,
     TokenExpired,
     TooManyAttempts,
@@ -80,9 +79,7 @@ async def register(ports: Ports, email: str, password: str) -> SignedIn:
 async def add_user(ports: Ports, email: str, password: str | None) -> User:
     """Make an account; EmailTaken where the address has one."""
     hashed = await asyncio.to_thread(_hasher.hash, password) if password is not None else None
-    user = User(
-        id=new_id("usr"), email=email.strip().lower(), password_hash=hashed, created_at=ports.clock()
-    )
+    user = User(id=new_id("usr"), email=email.strip().lower(), password_hash=hashed, created_at=ports.clock())
 
     def work(tx: WriteTransaction) -> None:
         if tx.user_of_email(user.email):

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 import orjson
 
 from safelight.commands.record import Change, announce, bury, bytes_of, commit
-from safelight.domain import plan
 from safelight.domain import photo as photos
+from safelight.domain import plan
 from safelight.domain.events import Recorded
 from safelight.domain.job import Job
 from safelight.domain.photo import Photo, PhotoStatus

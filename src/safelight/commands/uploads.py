@@ -65,16 +65,12 @@ def sign(ports: Ports, photo: Photo, part_numbers: Sequence[int] | None = None) 
     urls = []
     for number in part_numbers:
         size = parts.size_of(number, photo.bytes)
-        signed = ports.store.presign_part(
-            photo.storage_key, photo.upload_id, number, size, expires_in=seconds
-        )
+        signed = ports.store.presign_part(photo.storage_key, photo.upload_id, number, size, expires_in=seconds)
         urls.append(PartUrl(number, size, signed))
     return Urls(None, urls)
 
 
-async def renew_urls(
-    ports: Ports, user_id: str, photo_id: str, part_numbers: Sequence[int] | None
-) -> Urls:
+async def renew_urls(ports: Ports, user_id: str, photo_id: str, part_numbers: Sequence[int] | None) -> Urls:
     """Sign more parts of a photo that awaits bytes, or sign anew what has expired."""
     photo = await _mine(ports, user_id, photo_id)
     _awaiting_bytes(photo)
@@ -105,9 +101,7 @@ async def finalize(
         return
     _awaiting_bytes(photo)
     if photo.multipart:
-        stored = await ports.store.complete_multipart(
-            photo.storage_key, *_all_parts(photo, upload_id, parts)
-        )
+        stored = await ports.store.complete_multipart(photo.storage_key, *_all_parts(photo, upload_id, parts))
     else:
         stored = await ports.store.complete_single(photo.storage_key)
     problem = _difference(photo, stored, checksum)
@@ -207,9 +201,7 @@ def _all_parts(
 ) -> tuple[str, list[tuple[int, str]]]:
     """The parts in order, once it is certain that they are all there and nothing else is."""
     if photo.upload_id is None or upload_id != photo.upload_id:
-        raise UploadGone(
-            "This upload id is not the photo's present one. Ask for the stored parts to learn it."
-        )
+        raise UploadGone("This upload id is not the photo's present one. Ask for the stored parts to learn it.")
     named = dict(parts or ())
     count = photo.part_count or 0
     if beyond := sorted(number for number in named if not 1 <= number <= count):

@@ -58,9 +58,7 @@ async def enter(ports: Ports, photo: Photo, stage: Stage, owner: str) -> bool:
     """Go to a stage; False where the photo is no longer this worker's (cancelled, or its lease was lost)."""
     now = ports.clock()
     return bool(
-        await _change(
-            ports, photo.id, lambda p: photos.enter(p, stage, now) if _holds(p, photo, owner) else None
-        )
+        await _change(ports, photo.id, lambda p: photos.enter(p, stage, now) if _holds(p, photo, owner) else None)
     )
 
 
@@ -106,6 +104,12 @@ async def fail(ports: Ports, photo: Photo, error: PhotoError, owner: str, *, byt
         await bury(ports, doomed)
 
 
+async def renew(ports: Ports, photo_ids: list[str], owner: str) -> None:
+    """Keep the leases of photos in hand for another full length."""
+    until = ports.clock() + ports.settings.lease_seconds * 1000
+    await ports.db.write(lambda tx: tx.renew_leases(owner, photo_ids, until))
+
+
 async def give_back(ports: Ports, photo: Photo, owner: str, *, counted: bool) -> None:
     """Let another worker, or the next try, take the photo at once. `counted`: this try was the photo's own doing."""
 
@@ -119,9 +123,7 @@ async def give_back(ports: Ports, photo: Photo, owner: str, *, counted: bool) ->
 
 def _holds(current: Photo, leased: Photo, owner: str) -> bool:
     return (
-        current.status is PhotoStatus.PROCESSING
-        and current.attempt == leased.attempt
-        and current.lease_owner == owner
+        current.status is PhotoStatus.PROCESSING and current.attempt == leased.attempt and current.lease_owner == owner
     )
 
 

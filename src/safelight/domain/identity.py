@@ -1,4 +1,4 @@
-"""Who uses Safelight: users, their sign-ins, and the long-lived tokens of their scripts. Times are Unix milliseconds."""
+"""Who uses Safelight: users, their sign-ins, and the tokens of their scripts. Times are Unix milliseconds."""
 
 from __future__ import annotations
 

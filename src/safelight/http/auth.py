@@ -33,9 +33,7 @@ async def register(request: Request, response: Response, ports: TheirPorts, body
 async def log_in(request: Request, response: Response, ports: TheirPorts, body: LogInIn) -> SignedInOut:
     """Sign in by e-mail address and password."""
     failed: FailedSignIns = request.app.state.failed_sign_ins
-    return _answer(
-        request, response, ports, await identity.log_in(ports, failed, body.email, body.password)
-    )
+    return _answer(request, response, ports, await identity.log_in(ports, failed, body.email, body.password))
 
 
 @router.post("/link", responses=problems(401))

@@ -56,9 +56,7 @@ async def create_upload_job(
 
 
 @router.post("/commands/upload-jobs/{job_id}/files", responses=problems(404, 413))
-async def add_files(
-    request: Request, ports: TheirPorts, caller: Caller, job_id: str, body: FilesIn
-) -> ItemsOut:
+async def add_files(request: Request, ports: TheirPorts, caller: Caller, job_id: str, body: FilesIn) -> ItemsOut:
     """Declare more files of a job; a job that had ended is open again."""
     declared = await jobs.add_files(ports, caller.user_id, job_id, _files(body.files))
     return ItemsOut(items=items_of(request, ports, declared.photos))
@@ -85,9 +83,7 @@ async def list_upload_jobs(
     size: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobsOut:
     """The caller's jobs, newest first."""
-    found, following = await queries.jobs(
-        ports, caller.user_id, active=status == "active", cursor=cursor, limit=size
-    )
+    found, following = await queries.jobs(ports, caller.user_id, active=status == "active", cursor=cursor, limit=size)
     return JobsOut(items=[JobOut(**_job(job)) for job in found], next_cursor=following)
 
 
@@ -129,9 +125,7 @@ def part_urls(request: Request, parts: list[uploads.PartUrl]) -> list[PartUrlOut
     found = []
     for part in parts:
         url, headers = signed(request, part.signed)
-        found.append(
-            PartUrlOut(part_number=part.part_number, presigned_url=url, size=part.size, headers=headers)
-        )
+        found.append(PartUrlOut(part_number=part.part_number, presigned_url=url, size=part.size, headers=headers))
     return found
 
 

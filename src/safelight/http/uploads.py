@@ -11,7 +11,15 @@ from safelight.domain.checksum import Checksum
 from safelight.errors import FieldError, Invalid
 from safelight.http.edge import Caller, TheirPorts, problems, signed
 from safelight.http.jobs import part_urls
-from safelight.http.models import FinalizeIn, PartsOut, ProgressBatchIn, ProgressIn, StoredPartOut, UrlsIn, UrlsOut
+from safelight.http.models import (
+    FinalizeIn,
+    PartsOut,
+    ProgressBatchIn,
+    ProgressIn,
+    StoredPartOut,
+    UrlsIn,
+    UrlsOut,
+)
 
 router = APIRouter(tags=["uploads"], responses=problems(401, 404, 422))
 
@@ -37,9 +45,7 @@ async def renew_urls(
 
 
 @router.post("/commands/upload/{photo_id}/finalize", status_code=204, responses=problems(409, 507))
-async def finalize(
-    ports: TheirPorts, caller: Caller, photo_id: str, body: FinalizeIn | None = None
-) -> None:
+async def finalize(ports: TheirPorts, caller: Caller, photo_id: str, body: FinalizeIn | None = None) -> None:
     """The bytes are all sent: 204 once they are stored whole, durably, and queued for processing."""
     body = body or FinalizeIn()
     await uploads.finalize(
@@ -47,9 +53,7 @@ async def finalize(
         caller.user_id,
         photo_id,
         upload_id=body.upload_id,
-        parts=[(part.part_number, part.etag.strip('"')) for part in body.parts]
-        if body.parts is not None
-        else None,
+        parts=[(part.part_number, part.etag.strip('"')) for part in body.parts] if body.parts is not None else None,
         checksum=_checksum(body.checksum) if body.checksum else None,
     )
 

@@ -144,10 +144,7 @@ class SqlRead:
         return [rows.photo(row) for row in self._sql.execute(query)]
 
     def doomed(self, limit: int) -> list[Doomed]:
-        return [
-            Doomed(row.key, row.upload, row.upload_id)
-            for row in self._sql.execute(select(doomed).limit(limit))
-        ]
+        return [Doomed(row.key, row.upload, row.upload_id) for row in self._sql.execute(select(doomed).limit(limit))]
 
     # --- identity ---
 

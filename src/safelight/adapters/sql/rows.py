@@ -12,8 +12,7 @@ from safelight.domain.job import Job, JobStatus
 from safelight.domain.photo import Photo, PhotoStatus, Stage
 
 _NAMES = {
-    kind: tuple(field.name for field in fields(kind))
-    for kind in (Photo, Job, User, Session, SignInLink, ApiToken)
+    kind: tuple(field.name for field in fields(kind)) for kind in (Photo, Job, User, Session, SignInLink, ApiToken)
 }
 
 

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
@@ -162,10 +162,7 @@ def _translated(error: Exception) -> Exception:
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
-    raw = connection.connection.dbapi_connection
-    if not isinstance(raw, sqlite3.Connection):
-        raise TypeError(f"not an SQLite connection: {raw!r}")
-    return raw
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
 
 
 def _engine(path: Path) -> Engine:

@@ -29,11 +29,7 @@ from safelight.ports import Doomed
 def _update_of(table: Table, *fixed: str) -> Update:
     """One statement that rewrites every column but the key and the `fixed` ones, so that it is compiled once."""
     changing = [c.name for c in table.c if c.name not in ("id", *fixed)]
-    return (
-        update(table)
-        .where(table.c.id == bindparam("row_id"))
-        .values({name: bindparam(name) for name in changing})
-    )
+    return update(table).where(table.c.id == bindparam("row_id")).values({name: bindparam(name) for name in changing})
 
 
 _SAVE_JOB = _update_of(jobs, "user_id", "created_at", "idempotency_key", "request_hash")
@@ -71,26 +67,20 @@ class SqlWrite(SqlRead):
 
     def trim_events(self, before: int) -> int:
         ended = select(jobs.c.id).where(jobs.c.status.not_in(ACTIVE), jobs.c.updated_at < before)
-        result = self._sql.execute(
-            delete(events).where(events.c.created_at < before, events.c.job_id.in_(ended))
-        )
+        result = self._sql.execute(delete(events).where(events.c.created_at < before, events.c.job_id.in_(ended)))
         return result.rowcount
 
     def doom(self, doomed_: Sequence[Doomed]) -> None:
         for item in doomed_:
             self._sql.execute(delete(doomed).where(doomed.c.key == item.key))
-            self._sql.execute(
-                insert(doomed), {"key": item.key, "upload": item.upload, "upload_id": item.upload_id}
-            )
+            self._sql.execute(insert(doomed), {"key": item.key, "upload": item.upload, "upload_id": item.upload_id})
 
     def buried(self, doomed_: Sequence[Doomed]) -> None:
         self._sql.execute(delete(doomed).where(doomed.c.key.in_([item.key for item in doomed_])))
 
     def renew_leases(self, owner: str, photo_ids: Sequence[str], until: int) -> None:
         self._sql.execute(
-            update(photos)
-            .where(photos.c.id.in_(photo_ids), photos.c.lease_owner == owner)
-            .values(lease_until=until)
+            update(photos).where(photos.c.id.in_(photo_ids), photos.c.lease_owner == owner).values(lease_until=until)
         )
 
     def void_leases(self) -> None:
