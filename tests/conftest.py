@@ -1,0 +1,39 @@
+"""What tests share: real servers, on free ports, in temporary folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Client, Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that do it no harm; each signs in with an account of its own."""
+    running = Server(tmp_path_factory.mktemp("server")).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers of the test's own, with settings: to be killed, filled up, starved."""
+    started: list[Server] = []
+
+    def begin(**settings: str) -> Server:
+        running = Server(tmp_path / f"server{len(started)}", settings).start()
+        started.append(running)
+        return running
+
+    yield begin
+    for running in started:
+        running.kill()

@@ -1,0 +1,162 @@
+"""A real Safelight in a process of its own: started on a free port, killed, started again on the same data."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+READY_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port that was free a moment ago, for a server that must come back under the same address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """`safelight serve` on `folder`. `settings` are SAFELIGHT_… variables without the prefix."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """All that the server has logged so far."""
+        path = self.folder / "server.log"
+        return path.read_text() if path.exists() else ""
+
+    @property
+    def link(self) -> str:
+        """The last one-time link that it printed."""
+        return re.findall(r"http\S+#code=\S+", (self.folder / "server.out").read_text())[-1]
+
+    def start(self) -> Server:
+        """Start it and wait until it is ready."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SAFELIGHT_")},
+            "SAFELIGHT_DATA_DIR": str(self.folder / "data"),
+            "SAFELIGHT_REGISTRATION": "open",
+            **{f"SAFELIGHT_{name.upper()}": value for name, value in self.settings.items()},
+        }
+        with (self.folder / "server.out").open("a") as out, (self.folder / "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "safelight.cli", "serve", "--port", str(self.port)],
+                stdout=out,
+                stderr=log,
+                cwd=self.folder,
+                env=environment,
+                text=True,
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended at its start: {self.log}")
+            try:
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return self
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server did not become ready: {self.log}")
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def children(self) -> list[int]:
+        """The decoding processes, by pid."""
+        assert self.process
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and f"PPid:\t{self.process.pid}\n" in _status(entry):
+                found.append(int(entry.name))
+        return found
+
+    def client(self, email: str | None = None) -> Client:
+        """A client with an account of its own."""
+        return Client(self.url, email or f"{secrets.token_hex(6)}@example.org")
+
+    def _end(self, how: signal.Signals) -> int:
+        assert self.process
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=30)
+
+
+def _status(entry: Path) -> str:
+    try:
+        return (entry / "status").read_text()
+    except OSError:
+        return ""  # it ended while we looked
+
+
+class Client(httpx.Client):
+    """An HTTP client, signed in with a fresh account, with the commands of the contract in short form."""
+
+    def __init__(self, url: str, email: str) -> None:
+        super().__init__(base_url=url, timeout=60)
+        self.email = email
+        answer = self.post("/api/auth/register", json={"email": email, "password": "correct horse"})
+        assert answer.status_code == 201, answer.text
+        self.token: str = answer.json()["token"]
+        self.user_id: str = answer.json()["userId"]
+        self.headers["authorization"] = f"Bearer {self.token}"
+
+    def declare(self, *files: tuple[str, int], mime: str = "image/jpeg", **more: Any) -> dict[str, Any]:
+        """Declare a job of `(filename, bytes)`; returns the answer's body."""
+        body = {"files": [{"filename": n, "mimeType": mime, "bytes": b} for n, b in files], **more}
+        answer = self.post("/commands/upload-jobs", json=body)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        return created
+
+    def send(self, photo: bytes, name: str = "a.jpg", mime: str = "image/jpeg") -> tuple[str, str]:
+        """Declare, PUT and finalize one photo by single PUT; returns job and photo id."""
+        created = self.declare((name, len(photo)), mime=mime)
+        item = created["items"][0]
+        assert httpx.put(item["presignedUrl"], content=photo).status_code == 200
+        assert self.post(f"/commands/upload/{item['photoId']}/finalize").status_code == 204
+        return created["jobId"], item["photoId"]
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The snapshot of a job."""
+        answer = self.get(f"/queries/upload-jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def ended(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
+        """The snapshot of a job once it has ended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = self.job(job_id)
+            if found["status"] not in {"QUEUED", "IN_PROGRESS"}:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"the job did not end: {json.dumps(self.job(job_id))[:2000]}")
