@@ -32,3 +32,110 @@ def open_ports(settings: Settings) -> Ports:
         clock=now,
         settings=settings,
     )
+
+
+class Safelight:
+    """The ASGI application: signed bytes go straight to the store's edge, everything else through FastAPI."""
+
+    def __init__(self, ports: Ports, api: FastAPI, storage: StorageEdge) -> None:
+        self.ports = ports
+        self.api = api
+        self._storage = storage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/storage/"):
+            await self._storage(scope, receive, send)
+        else:
+            await self.api(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Safelight:
+    """Everything wired; nothing runs before the lifespan begins."""
+    ports = open_ports(settings)
+    board = ProgressBoard(ports)
+    hub = Hub(ports.broker, queries.History(ports))
+    sandbox = Sandbox(
+        size=settings.workers,
+        memory_bytes=settings.decode_memory_mb * MiB,
+        cpu_seconds=settings.decode_cpu_seconds,
+        wall_seconds=settings.decode_wall_seconds,
+        max_pixels=settings.max_megapixels * 1_000_000,
+        budget_bytes=settings.decode_budget_mb * MiB,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
+        reconciler = Reconciler(ports)
+        with _only_server(settings.data_dir):
+            await sandbox.start()
+            await hub.start()
+            await reconciler.recover()
+            tasks = [
+                _spawn("worker", Worker(ports, sandbox).run()),
+                _spawn("reconciler", reconciler.run()),
+                _spawn("progress", board.run()),
+            ]
+            try:
+                yield
+            finally:
+                await hub.close()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await board.flush()
+                await sandbox.close()
+                await ports.broker.close()
+                await ports.store.close()
+                await ports.db.close()
+
+    api = FastAPI(
+        title="Safelight",
+        version=__version__,
+        summary="Photo ingest that keeps its promise.",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    api.state.ports = ports
+    api.state.board = board
+    api.state.failed_sign_ins = FailedSignIns()
+    errors.install(api)
+    for router in (jobs.router, uploads.router, photos.router, auth.router, health.router):
+        api.include_router(router)
+    LiveChannel(ports, hub, board).mount(api)
+    api.include_router(page.router)
+    api.add_middleware(BodyLimit)
+    if settings.allowed_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Retry-After"],
+        )
+    storage = StorageEdge(ports.store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
+    return Safelight(ports, api, storage)
+
+
+@contextmanager
+def _only_server(folder: Path) -> Iterator[None]:
+    """SQLite, leases and wake-ups in memory belong to one server: a second one on the same folder is refused."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RuntimeError(
+                f"Another Safelight is using {folder.resolve()}. Stop it, or choose another SAFELIGHT_DATA_DIR."
+            ) from error
+        yield
+
+
+def _spawn(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task for the life of the server; one that ends by an error says so, loudly."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("a part of the server ended", part=name, exc_info=error)
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(ended)
+    return task
