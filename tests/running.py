@@ -89,14 +89,23 @@ class Server:
         """SIGTERM; returns the exit status."""
         return self._end(signal.SIGTERM)
 
+    def cpu_seconds(self) -> float:
+        """CPU time, user and system, that the server itself (not its children) has used."""
+        assert self.process
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def children(self) -> list[int]:
         """The decoding processes, by pid."""
         assert self.process
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and f"PPid:\t{self.process.pid}\n" in _status(entry):
-                found.append(int(entry.name))
-        return found
+        parent = f"PPid:\t{self.process.pid}\n"
+        return [int(e.name) for e in Path("/proc").iterdir() if e.name.isdigit() and parent in _status(e)]
 
     def client(self, email: str | None = None) -> Client:
         """A client with an account of its own."""

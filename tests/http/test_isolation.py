@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.pictures import jpeg
+from tests.running import Client, Server
 
 from safelight.app import create_app
 from safelight.settings import Settings
-from tests.pictures import jpeg
-from tests.running import Client, Server
 
 # What works without a token, on purpose.
 OPEN = {

@@ -108,7 +108,7 @@ def test_files_are_short() -> None:
 
 
 def _generated(path: Path) -> bool:
-    return path.name == "api.ts" and path.parent.name == "types" or ".test." in path.name
+    return (path.name == "api.ts" and path.parent.name == "types") or ".test." in path.name
 
 
 def test_every_setting_is_documented() -> None:
