@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import structlog
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
+from safelight import __version__, queries
 from safelight.adapters.disk import DiskStore
 from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
+from safelight.commands import identity
+from safelight.commands.identity import FailedSignIns
+from safelight.commands.progress import ProgressBoard
+from safelight.http import auth, errors, events, health, jobs, page, photos, uploads
+from safelight.http.limit import BodyLimit
+from safelight.http.storage import StorageEdge
 from safelight.ports import Ports
-from safelight.settings import Settings
+from safelight.processing.sandbox import Sandbox
+from safelight.realtime.endpoints import LiveChannel, LiveContext
+from safelight.realtime.hub import Hub
+from safelight.reconcile import Reconciler
+from safelight.settings import MiB, Settings
+from safelight.worker import Worker
 
 log = structlog.get_logger()
+
+LIVE_PATHS = ("/ws", "/ws/websocket")
 
 
 def now() -> int:
@@ -35,16 +59,19 @@ def open_ports(settings: Settings) -> Ports:
 
 
 class Safelight:
-    """The ASGI application: signed bytes go straight to the store's edge, everything else through FastAPI."""
+    """The ASGI application: bytes and live frames go straight to their edges, everything else through FastAPI."""
 
-    def __init__(self, ports: Ports, api: FastAPI, storage: StorageEdge) -> None:
+    def __init__(self, ports: Ports, api: FastAPI, storage: StorageEdge, live: LiveChannel) -> None:
         self.ports = ports
         self.api = api
         self._storage = storage
+        self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/storage/"):
             await self._storage(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] in LIVE_PATHS:
+            await self._live(scope, receive, send)
         else:
             await self.api(scope, receive, send)
 
@@ -54,6 +81,20 @@ def create_app(settings: Settings) -> Safelight:
     ports = open_ports(settings)
     board = ProgressBoard(ports)
     hub = Hub(ports.broker, queries.History(ports))
+
+    async def report(user_id: str, body: object) -> None:
+        await board.report(user_id, uploads.counts_of(body))
+
+    live = LiveChannel(
+        LiveContext(
+            hub=hub,
+            authenticate=partial(identity.authenticate, ports),
+            owns_job=partial(queries.owns_job, ports),
+            report_progress=report,
+            clock=ports.clock,
+            allowed_origins=settings.allowed_origins,
+        )
+    )
     sandbox = Sandbox(
         size=settings.workers,
         memory_bytes=settings.decode_memory_mb * MiB,
@@ -78,6 +119,7 @@ def create_app(settings: Settings) -> Safelight:
             try:
                 yield
             finally:
+                await live.close()
                 await hub.close()
                 for task in tasks:
                     task.cancel()
@@ -97,11 +139,11 @@ def create_app(settings: Settings) -> Safelight:
     )
     api.state.ports = ports
     api.state.board = board
+    api.state.hub = hub
     api.state.failed_sign_ins = FailedSignIns()
     errors.install(api)
-    for router in (jobs.router, uploads.router, photos.router, auth.router, health.router):
+    for router in (jobs.router, events.router, uploads.router, photos.router, auth.router, health.router):
         api.include_router(router)
-    LiveChannel(ports, hub, board).mount(api)
     api.include_router(page.router)
     api.add_middleware(BodyLimit)
     if settings.allowed_origins:
@@ -113,7 +155,7 @@ def create_app(settings: Settings) -> Safelight:
             expose_headers=["ETag", "Retry-After"],
         )
     storage = StorageEdge(ports.store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
-    return Safelight(ports, api, storage)
+    return Safelight(ports, api, storage, live)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,16 +24,20 @@ MEDIA_TYPE: Final = "application/problem+json"
 _STATUS: Final[dict[type[BaseException], int]] = {
     errors.Unauthenticated: 401,
     errors.RegistrationClosed: 403,
+    errors.OriginRefused: 403,
     errors.SignatureInvalid: 403,
     errors.SignatureExpired: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.Conflict: 409,
     errors.EmailTaken: 409,
+    errors.PeerSilent: 408,
     errors.BodyTooLarge: 413,
+    errors.FrameTooLarge: 413,
     errors.FileTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.UnsupportedType: 415,
+    errors.ProtocolViolation: 422,
     errors.Invalid: 422,
     errors.PhotoError: 422,
     errors.TooManyAttempts: 429,
@@ -93,7 +98,7 @@ def install(api: FastAPI) -> None:
 
     @api.exception_handler(RequestValidationError)
     async def _rejected(_request: Request, error: RequestValidationError) -> Response:
-        return response_of(_invalid(error))
+        return response_of(invalid(error.errors(), body=True))
 
     @api.exception_handler(HTTPException)
     async def _routing(_request: Request, error: HTTPException) -> Response:
@@ -111,11 +116,11 @@ def install(api: FastAPI) -> None:
         return response_of(SafelightError())
 
 
-def _invalid(error: RequestValidationError) -> SafelightError:
-    found = error.errors()
+def invalid(found: Sequence[Any], *, body: bool = False) -> SafelightError:
+    """The error that pydantic's findings amount to; `body` where each location begins with the part of the request."""
     if any(each["type"] == "json_invalid" for each in found):
         return errors.MalformedJson()
-    fields = [FieldError(_path(each["loc"]), _sentence(each)) for each in found[:100]]
+    fields = [FieldError(_path(each["loc"][body:]), _sentence(each)) for each in found[:100]]
     if any(each["type"] == "too_long" and each["loc"][-1] == "files" for each in found):
         return errors.TooManyFiles(errors=fields)
     first = fields[0]
@@ -125,9 +130,9 @@ def _invalid(error: RequestValidationError) -> SafelightError:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """`('body', 'files', 3, 'bytes')` as `files[3].bytes`."""
+    """`('files', 3, 'bytes')` as `files[3].bytes`."""
     path = ""
-    for step in location[1:]:
+    for step in location:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path
 

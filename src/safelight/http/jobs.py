@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 
@@ -143,7 +143,7 @@ def _files(files: list[FileIn]) -> list[File]:
     ]
 
 
-def _job(job: Job) -> dict[str, object]:
+def _job(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.id,
         "status": job.status,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
@@ -104,7 +104,7 @@ async def _listing(
     )
 
 
-def _summary(request: Request, ports: Ports, photo: Photo) -> dict[str, object]:
+def _summary(request: Request, ports: Ports, photo: Photo) -> dict[str, Any]:
     small, large = (queries.thumbnail_url(ports, photo, size) for size in library.THUMBNAIL_SIZES)
     return {
         "photo_id": photo.id,

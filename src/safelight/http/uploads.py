@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from pydantic import ValidationError
 
 from safelight import queries
 from safelight.commands import uploads
@@ -10,12 +11,12 @@ from safelight.commands.progress import ProgressBoard
 from safelight.domain.checksum import Checksum
 from safelight.errors import FieldError, Invalid
 from safelight.http.edge import Caller, TheirPorts, problems, signed
+from safelight.http.errors import invalid
 from safelight.http.jobs import part_urls
 from safelight.http.models import (
     FinalizeIn,
     PartsOut,
     ProgressBatchIn,
-    ProgressIn,
     StoredPartOut,
     UrlsIn,
     UrlsOut,
@@ -29,7 +30,7 @@ router = APIRouter(tags=["uploads"], responses=problems(401, 404, 422))
 async def report_progress(request: Request, caller: Caller, body: ProgressBatchIn) -> None:
     """How much of one photo, or of many, was sent: best effort, only the newest count matters."""
     board: ProgressBoard = request.app.state.board
-    await board.report(caller.user_id, {u.photo_id: u.bytes_sent for u in updates_of(body)})
+    await board.report(caller.user_id, counts_of(body))
 
 
 @router.post("/commands/upload/{photo_id}/urls", responses=problems(409), response_model_exclude_none=True)
@@ -82,16 +83,20 @@ async def stored_parts(ports: TheirPorts, caller: Caller, photo_id: str) -> Part
     )
 
 
-def updates_of(body: ProgressBatchIn) -> list[ProgressIn]:
-    """The updates of a progress body of either form."""
-    if body.updates is not None:
-        return body.updates
-    if body.photo_id is None or body.bytes_sent is None:
+def counts_of(body: object) -> dict[str, int]:
+    """Bytes sent by photo, from a progress body of either form; Invalid names what is wrong with it."""
+    try:
+        given = ProgressBatchIn.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error.errors()) from error
+    if given.updates is not None:
+        return {update.photo_id: update.bytes_sent for update in given.updates}
+    if given.photo_id is None or given.bytes_sent is None:
         raise Invalid(
             "Send photoId with bytesSent, or updates.",
             errors=[FieldError("photoId", "missing"), FieldError("bytesSent", "missing")],
         )
-    return [ProgressIn(photo_id=body.photo_id, bytes_sent=body.bytes_sent, bytes_total=body.bytes_total)]
+    return {given.photo_id: given.bytes_sent}
 
 
 def _checksum(text: str) -> Checksum:
