@@ -1,0 +1,274 @@
+"""The contract of ports.Database and its transactions, held by every adapter (PostgreSQL joins as a parameter)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from safelight.adapters.sql.sqlite import SqliteDatabase
+from safelight.domain import photo as photos
+from safelight.domain.events import Event
+from safelight.domain.identity import ApiToken, Session, SignInLink, User
+from safelight.domain.job import Job, JobStatus
+from safelight.domain.photo import Photo, PhotoStatus
+from safelight.ports import Database, Doomed, Filter, Page, ReadTransaction, WriteTransaction
+
+Open = Callable[[], Database]
+
+
+@pytest.fixture(params=["sqlite"])
+def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Opens the same database anew each time it is called."""
+    assert request.param == "sqlite"
+    return lambda: SqliteDatabase(tmp_path / "test.db")
+
+
+@pytest.fixture
+async def db(open_database: Open) -> AsyncIterator[Database]:
+    database = open_database()
+    await database.write(lambda tx: tx.add_user(_user()))
+    yield database
+    await database.close()
+
+
+def _user(name: str = "u1") -> User:
+    return User(id=name, email=f"{name}@example.org", password_hash=None, created_at=1)
+
+
+def _adding(user: User) -> Callable[[WriteTransaction], None]:
+    return lambda tx: tx.add_user(user)
+
+
+def _job(name: str = "job_1", **more: object) -> Job:
+    return replace(Job(id=name, user_id="u1", created_at=1, updated_at=1, expires_at=100), **more)  # type: ignore[arg-type]
+
+
+def _photo(name: str, **more: object) -> Photo:
+    photo = Photo(
+        id=name,
+        job_id="job_1",
+        user_id="u1",
+        position=0,
+        filename=f"{name}.jpg",
+        mime_type="image/jpeg",
+        bytes=10,
+        storage_key=photos.storage_key(name, 1),
+        created_at=1,
+        updated_at=1,
+    )
+    return replace(photo, **more)  # type: ignore[arg-type]
+
+
+async def _seed(db: Database, *rows: Photo, job: Job | None = None) -> None:
+    def work(tx: WriteTransaction) -> None:
+        tx.add_job(job or _job())
+        tx.add_photos(rows)
+
+    await db.write(work)
+
+
+async def test_what_was_written_is_there_after_reopening(db: Database, open_database: Open) -> None:
+    await _seed(db, _photo("ph_1", relative_path="a/b.jpg", content_hash="sha256:x"))
+    await db.close()
+    again = open_database()
+    assert await again.read(lambda tx: tx.job("job_1")) == _job()
+    assert await again.read(lambda tx: tx.photo("ph_1")) == _photo(
+        "ph_1", relative_path="a/b.jpg", content_hash="sha256:x"
+    )
+    await again.close()
+
+
+async def test_an_error_rolls_back_its_own_work_and_nothing_else(db: Database) -> None:
+    def broken(tx: WriteTransaction) -> None:
+        tx.add_user(_user("u2"))
+        raise RuntimeError("half way")
+
+    results = await asyncio.gather(
+        db.write(lambda tx: tx.add_user(_user("u3"))),
+        db.write(broken),
+        db.write(lambda tx: tx.add_user(_user("u4"))),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], RuntimeError)
+    assert [user.id for user in await db.read(lambda tx: tx.users())] == ["u1", "u3", "u4"]
+
+
+async def test_a_broken_constraint_is_an_error_for_its_own_work_alone(db: Database) -> None:
+    results = await asyncio.gather(
+        *(db.write(_adding(_user(name))) for name in ("u2", "u1", "u3")), return_exceptions=True
+    )
+    assert [isinstance(result, Exception) for result in results] == [False, True, False]
+    assert len(await db.read(lambda tx: tx.users())) == 3
+
+
+async def test_results_come_in_the_order_of_commit(db: Database) -> None:
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        await db.write(lambda tx: tx.save_password("u1", str(number)))
+        order.append(number)
+
+    await asyncio.gather(*(one(number) for number in range(200)))
+    assert order == list(range(200))
+    user = await db.read(lambda tx: tx.user("u1"))
+    assert user is not None
+    assert user.password_hash == "199"
+
+
+async def test_concurrent_work_on_one_job_loses_no_update(db: Database) -> None:
+    await _seed(db)
+
+    def raise_seq(tx: WriteTransaction) -> None:
+        job = tx.lock_job("job_1")
+        assert job is not None
+        tx.save_job(replace(job, seq=job.seq + 1))
+
+    await asyncio.gather(*(db.write(raise_seq) for _ in range(100)))
+    job = await db.read(lambda tx: tx.job("job_1"))
+    assert job is not None
+    assert job.seq == 100
+
+
+async def test_a_read_that_writes_is_an_error(db: Database) -> None:
+    def cheat(tx: ReadTransaction) -> None:
+        assert not hasattr(tx, "add_user")
+        tx._sql.exec_driver_sql("DELETE FROM users")  # type: ignore[attr-defined]
+
+    with pytest.raises(Exception, match="readonly"):
+        await db.read(cheat)
+    assert len(await db.read(lambda tx: tx.users())) == 1
+
+
+async def test_a_write_that_nobody_waits_for_any_more_still_commits(db: Database) -> None:
+    task = asyncio.create_task(db.write(lambda tx: tx.add_user(_user("u2"))))
+    await asyncio.sleep(0)
+    task.cancel()
+    await db.write(lambda tx: tx.add_user(_user("u3")))
+    assert [user.id for user in await db.read(lambda tx: tx.users())] == ["u1", "u2", "u3"]
+
+
+async def test_a_foreign_row_is_as_if_it_did_not_exist(db: Database) -> None:
+    await _seed(db, _photo("ph_1"))
+    assert await db.read(lambda tx: tx.job("job_1", "stranger")) is None
+    assert await db.read(lambda tx: tx.photo("ph_1", "stranger")) is None
+    assert await db.write(lambda tx: tx.lock_job("job_1", "stranger")) is None
+    assert await db.read(lambda tx: tx.photo("ph_1", "u1")) is not None
+
+
+async def test_the_library_filters_searches_and_pages(db: Database) -> None:
+    done = PhotoStatus.COMPLETED
+    await _seed(
+        db,
+        *(_photo(f"ph_{n}", status=done, created_at=n, position=n, relative_path=f"mai/{n}.jpg") for n in range(5)),
+        _photo("ph_queued"),
+        _photo("ph_twin", status=done, duplicate_of="ph_1"),
+        _photo("ph_trash", status=done, deleted_at=5),
+        _photo("ph_gone", status=done, deleted_at=5, purged_at=6),
+        _photo("ph_100%_", status=done),
+    )
+
+    async def ids(which: Filter, page: Page) -> list[str]:
+        return [p.id for p in await db.read(lambda tx: tx.library("u1", which, page))]
+
+    assert await ids(Filter(), Page(3)) == ["ph_4", "ph_3", "ph_2"]
+    assert await ids(Filter(), Page(3, 1)) == ["ph_100%_", "ph_1", "ph_0"]
+    assert await ids(Filter(), Page(3, after=(2, "ph_2"))) == ["ph_100%_", "ph_1", "ph_0"]
+    assert await ids(Filter(None, trashed=True), Page(9)) == ["ph_trash"]
+    assert await ids(Filter(search="MAI 3"), Page(9)) == ["ph_3"]
+    assert await ids(Filter(search="%_"), Page(9)) == ["ph_100%_"]
+    assert await db.read(lambda tx: tx.library_count("u1", Filter())) == 6
+    assert await db.read(lambda tx: tx.library_count("stranger", Filter())) == 0
+
+
+async def test_jobs_come_newest_first_by_cursor(db: Database) -> None:
+    for n in range(4):
+        status = JobStatus.COMPLETED if n == 2 else JobStatus.IN_PROGRESS
+        await _seed(db, job=_job(f"job_{n}", created_at=n, status=status))
+    listed = await db.read(lambda tx: tx.jobs("u1", active=False, before=None, limit=2))
+    assert [job.id for job in listed] == ["job_3", "job_2"]
+    rest = await db.read(lambda tx: tx.jobs("u1", active=False, before=(2, "job_2"), limit=2))
+    assert [job.id for job in rest] == ["job_1", "job_0"]
+    active = await db.read(lambda tx: tx.jobs("u1", active=True, before=None, limit=9))
+    assert [job.id for job in active] == ["job_3", "job_1", "job_0"]
+
+
+async def test_events_come_in_order_and_are_trimmed_with_their_job_only(db: Database) -> None:
+    await _seed(db)
+    events = [Event("job_1", seq, f'{{"seq":{seq}}}', job_wide=False) for seq in (1, 2, 3)]
+    await db.write(lambda tx: tx.add_events(events, now=10))
+    assert [seq for seq, _ in await db.read(lambda tx: tx.events_after("job_1", 1, 10))] == [2, 3]
+    assert await db.write(lambda tx: tx.trim_events(50)) == 0
+    await db.write(lambda tx: tx.save_job(_job(status=JobStatus.COMPLETED)))
+    assert await db.write(lambda tx: tx.trim_events(50)) == 3
+
+
+async def test_what_the_reconciler_asks(db: Database) -> None:
+    processing = PhotoStatus.PROCESSING
+    await _seed(
+        db,
+        _photo("ph_free", status=processing),
+        _photo("ph_held", status=processing, lease_owner="w", lease_until=50),
+        _photo("ph_lost", status=processing, lease_owner="w", lease_until=5),
+        _photo("ph_rests", bytes_sent=10, updated_at=1),
+        _photo("ph_moves", bytes_sent=5, updated_at=40),
+        _photo("ph_parts", part_count=3, updated_at=1),
+        _photo("ph_trash", status=PhotoStatus.COMPLETED, deleted_at=2),
+    )
+    assert {p.id for p in await db.read(lambda tx: tx.unleased(10, 9))} == {"ph_free", "ph_lost"}
+    assert [p.id for p in await db.read(lambda tx: tx.resting_singles(10, 9))] == ["ph_rests"]
+    assert [p.id for p in await db.read(lambda tx: tx.trashed_before(10, 9))] == ["ph_trash"]
+    assert await db.read(lambda tx: tx.overdue(100, 9)) == []
+    assert [job.id for job in await db.read(lambda tx: tx.overdue(101, 9))] == ["job_1"]
+    await db.write(lambda tx: tx.renew_leases("w", ["ph_lost", "ph_free"], 99))
+    assert {p.id for p in await db.read(lambda tx: tx.unleased(60, 9))} == {"ph_free", "ph_held"}
+    await db.write(lambda tx: tx.void_leases())
+    assert len(await db.read(lambda tx: tx.unleased(0, 9))) == 3
+
+
+async def test_doomed_bytes_are_noted_once_and_buried_once(db: Database) -> None:
+    items = [Doomed("a", upload=False), Doomed("b", upload=True, upload_id="up")]
+    for _ in range(2):
+        await db.write(lambda tx: tx.doom(items))
+    assert sorted(await db.read(lambda tx: tx.doomed(9)), key=lambda d: d.key) == items
+    await db.write(lambda tx: tx.buried(items[:1]))
+    assert await db.read(lambda tx: tx.doomed(9)) == items[1:]
+
+
+async def test_links_work_once_and_in_time(db: Database) -> None:
+    links = [SignInLink(code_hash=code, user_id="u1", expires_at=when) for code, when in (("good", 100), ("late", 5))]
+    await db.write(lambda tx: [tx.add_link(link) for link in links])
+    assert await db.write(lambda tx: tx.use_link("late", 10)) is None
+    assert await db.write(lambda tx: tx.use_link("good", 10)) == "u1"
+    assert await db.write(lambda tx: tx.use_link("good", 10)) is None
+
+
+async def test_sessions_and_tokens_end(db: Database) -> None:
+    session = Session(id="s", user_id="u1", cookie_hash="c", created_at=1, expires_at=50)
+    token = ApiToken(id="t", user_id="u1", name="n", token_hash="h", created_at=1, expires_at=None)
+    await db.write(lambda tx: tx.add_session(session))
+    await db.write(lambda tx: tx.add_api_token(token))
+    assert await db.read(lambda tx: tx.session_of_cookie("c")) == session
+    await db.write(lambda tx: tx.forget_expired(51))
+    assert await db.read(lambda tx: tx.session("s")) is None
+    assert await db.read(lambda tx: tx.api_token("h")) == token
+    assert not await db.write(lambda tx: tx.revoke_api_token("t", "stranger"))
+    assert await db.write(lambda tx: tx.revoke_api_token("t", "u1"))
+    assert await db.read(lambda tx: tx.api_tokens("u1")) == []
+
+
+async def test_originals_are_the_owners_completed_ones_outside_the_trash(db: Database) -> None:
+    done = PhotoStatus.COMPLETED
+    await _seed(
+        db,
+        _photo("ph_1", status=done, content_hash="h1"),
+        _photo("ph_2", status=PhotoStatus.QUEUED, content_hash="h2"),
+        _photo("ph_3", status=done, content_hash="h3", deleted_at=1),
+        _photo("ph_4", status=done, content_hash="h4", duplicate_of="ph_1"),
+    )
+    hashes = [f"h{n}" for n in range(2_000)]
+    assert await db.read(lambda tx: tx.originals("u1", hashes)) == {"h1": "ph_1"}
+    assert await db.read(lambda tx: tx.originals("stranger", hashes)) == {}
