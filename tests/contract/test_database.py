@@ -239,8 +239,8 @@ async def test_doomed_bytes_are_noted_once_and_buried_once(db: Database) -> None
 
 
 async def test_links_work_once_and_in_time(db: Database) -> None:
-    links = [SignInLink(code_hash=code, user_id="u1", expires_at=when) for code, when in (("good", 100), ("late", 5))]
-    await db.write(lambda tx: [tx.add_link(link) for link in links])
+    await db.write(lambda tx: tx.add_link(SignInLink(code_hash="good", user_id="u1", expires_at=100)))
+    await db.write(lambda tx: tx.add_link(SignInLink(code_hash="late", user_id="u1", expires_at=5)))
     assert await db.write(lambda tx: tx.use_link("late", 10)) is None
     assert await db.write(lambda tx: tx.use_link("good", 10)) == "u1"
     assert await db.write(lambda tx: tx.use_link("good", 10)) is None
