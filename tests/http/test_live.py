@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
+import stomp  # type: ignore[import-untyped]
 import stompman
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from stompman.connection_ws import WebSocketConnection
 from tests.joblog import MB, THROUGH, JobLog, receive
+from tests.pictures import big_jpeg
+from tests.running import Server
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -503,6 +508,33 @@ async def test_closing_the_channel_tells_clients_to_come_back(live: Live) -> Non
         assert closed.value.rcvd.code == 1012
 
 
+# --- a whole Safelight ---
+
+
+async def test_e16_a_photo_is_watched_from_its_declaration_to_its_end(server: Server) -> None:
+    photo = big_jpeg(600_000)
+    with server.client() as client:
+        created = await asyncio.to_thread(client.declare, ("a.jpg", len(photo)))
+        job_id, item = created["jobId"], created["items"][0]
+        async with connect(f"{server.url.replace('http', 'ws')}/ws", compression=None) as socket:
+            peer = Peer(socket)
+            await peer.sign_in(client.token)
+            await peer.say("SUBSCRIBE", id="0", destination=f"/topic/job/{job_id}", after="0")
+            await asyncio.to_thread(httpx.put, item["presignedUrl"], content=photo)
+            await asyncio.to_thread(client.post, f"/commands/upload/{item['photoId']}/finalize")
+            seen: list[dict[str, Any]] = []
+            while not seen or seen[-1].get("photoId") or seen[-1]["status"] != "COMPLETED":
+                seen.append(json.loads((await peer.hear()).body))
+    durable = [body for body in seen if "seq" in body]
+    assert [body["seq"] for body in durable] == list(range(1, len(durable) + 1))
+    states = [(body["status"], body.get("stage")) for body in durable if body.get("photoId")]
+    stages = [("PROCESSING", stage) for stage in ("VERIFYING", "METADATA", "THUMBNAILS", "PUBLISHING")]
+    assert states == [("QUEUED", None), ("UPLOADING", None), ("PROCESSING", None), *stages, ("COMPLETED", None)]
+    percents = [body["progressPercent"] for body in seen if body.get("photoId")]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+
+
 # --- clients of others ---
 
 
@@ -525,3 +557,47 @@ async def test_stompman_converses_unmodified(live: Live) -> None:
                 pass
             await subscription.unsubscribe()
     assert live.reported == [("usr_me", {"a": 1})]
+
+
+class Listening(stomp.ConnectionListener):  # type: ignore[misc]
+    """Frames that stomp.py was given, out of its own thread."""
+
+    def __init__(self) -> None:
+        self.frames: queue.Queue[tuple[str, dict[str, str], str]] = queue.Queue()
+
+    def on_message(self, frame: Any) -> None:
+        self.frames.put(("MESSAGE", frame.headers, frame.body))
+
+    def on_receipt(self, frame: Any) -> None:
+        self.frames.put(("RECEIPT", frame.headers, frame.body))
+
+
+async def test_stomp_py_converses_unmodified(live: Live) -> None:
+    (photo,) = await live.log.create(JOB)
+    listener = Listening()
+
+    async def next_frame(command: str) -> tuple[dict[str, str], str]:
+        got, headers, body = await asyncio.to_thread(listener.frames.get, timeout=PATIENCE)
+        assert got == command
+        return headers, body
+
+    connection = stomp.WSConnection([("127.0.0.1", live.port)], ws_path="/ws", heartbeats=(10_000, 10_000))
+    connection.set_listener("", listener)
+    await asyncio.to_thread(connection.connect, passcode=ME, username="", wait=True)
+    try:
+        connection.subscribe(f"/topic/job/{JOB}", id="a:b", ack="client-individual", headers={"receipt": "r"})
+        assert (await next_frame("RECEIPT"))[0]["recovered"] == "snapshot"
+        headers, body = await next_frame("MESSAGE")
+        assert (headers["subscription"], json.loads(body)["photoId"]) == ("a:b", photo)
+        await next_frame("MESSAGE")
+        connection.ack(headers["ack"])
+        connection.begin("t")
+        connection.send("/app/progress", '{"a":1}', transaction="t")
+        connection.commit("t", headers={"receipt": "committed"})
+        assert (await next_frame("RECEIPT"))[0]["receipt-id"] == "committed"
+        assert live.reported == [(ME, {"a": 1})]
+        await live.log.change(JOB, photo, *THROUGH)
+        while json.loads((await next_frame("MESSAGE"))[1])["status"] != "COMPLETED":
+            pass
+    finally:
+        await asyncio.to_thread(connection.disconnect)
