@@ -26,7 +26,7 @@ from safelight.commands.progress import ProgressBoard
 from safelight.http import auth, errors, events, health, jobs, page, photos, uploads
 from safelight.http.limit import BodyLimit
 from safelight.http.storage import StorageEdge
-from safelight.ports import Ports
+from safelight.ports import ObjectStore, Ports
 from safelight.processing.sandbox import Sandbox
 from safelight.realtime.endpoints import LiveChannel, LiveContext
 from safelight.realtime.hub import Hub
@@ -44,14 +44,19 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def open_ports(settings: Settings) -> Ports:
+def open_store(settings: Settings) -> DiskStore:
+    """The disk store in the folder that the settings name."""
+    return DiskStore(settings.storage_path, base_url="", secret=settings.signing_key, clock=now)
+
+
+def open_ports(settings: Settings, store: ObjectStore | None = None) -> Ports:
     """The adapters that the settings choose."""
     if settings.broker_url != "memory://":
         raise ValueError(f"SAFELIGHT_BROKER_URL: {settings.broker_url!r} is not known; this server has memory://")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return Ports(
         db=SqliteDatabase(settings.database_path),
-        store=DiskStore(settings.storage_path, base_url="", secret=settings.signing_key, clock=now),
+        store=store or open_store(settings),
         broker=MemoryBroker(per_job=max(2, settings.workers), redeliver_after=settings.lease_seconds * 2.0),
         clock=now,
         settings=settings,
@@ -78,7 +83,8 @@ class Safelight:
 
 def create_app(settings: Settings) -> Safelight:
     """Everything wired; nothing runs before the lifespan begins."""
-    ports = open_ports(settings)
+    store = open_store(settings)
+    ports = open_ports(settings, store)
     board = ProgressBoard(ports)
     hub = Hub(ports.broker, queries.History(ports))
 
@@ -154,7 +160,7 @@ def create_app(settings: Settings) -> Safelight:
             allow_headers=["*"],
             expose_headers=["ETag", "Retry-After"],
         )
-    storage = StorageEdge(ports.store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
+    storage = StorageEdge(store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
     return Safelight(ports, api, storage, live)
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink, User
@@ -112,6 +112,47 @@ class ObjectStore(Protocol):
 
     async def close(self) -> None:
         """Release what is held. Closing twice is not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a valid signature allows: one PUT of exactly `size` bytes, or reading one object."""
+
+    method: Literal["PUT", "GET"]
+    key: str
+    size: int = 0
+    upload_id: str | None = None
+    part_number: int | None = None
+    filename: str | None = None
+    content_type: str | None = None
+
+
+class Sink(Protocol):
+    """Where the bytes of one PUT go. `received` counts them, `crc` is their CRC32C once they are all written."""
+
+    received: int
+    crc: int
+
+    async def write(self, data: bytes) -> None:
+        """Take some bytes; SizeMismatch as soon as there are more than were granted."""
+
+
+class LocalStore(ObjectStore, Protocol):
+    """A store whose signed URLs lead to this very server (http/storage.py), as those of S3 do not."""
+
+    def grant(self, method: str, path: str, query: str) -> Grant:
+        """What the signature of a request allows; SignatureInvalid or SignatureExpired where that is nothing."""
+
+    def receive(self, grant: Grant) -> AbstractAsyncContextManager[Sink]:
+        """A sink for a granted PUT. On leaving without error its bytes are whole, recorded, and replace what was
+        sent before; on any error they are gone and what was there before stays.
+
+        AlreadyStored where the object is sealed, UploadGone where the upload has ended, SizeMismatch at the end
+        where there were fewer bytes than granted.
+        """
+
+    def object_path(self, key: str) -> Path | None:
+        """The file of a sealed object, or None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,343 @@
+"""The disk store (ports.ObjectStore): objects, staged single PUTs and multipart uploads as files under one root.
+
+`objects/<key>` is sealed. `staging/<key>/<crc32c>` is a single PUT that arrived whole. `uploads/<id>/data` holds a
+multipart upload, part n at (n - 1) * part size, so that completing renames instead of copying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+from weakref import WeakValueDictionary
+
+from crc32c import crc32c
+
+from safelight.adapters.disk import ledger
+from safelight.adapters.disk.signing import Signer
+from safelight.adapters.disk.sink import Sink, translated
+from safelight.domain.checksum import combine
+from safelight.errors import (
+    AlreadyStored,
+    FieldError,
+    NotUploaded,
+    ObjectMissing,
+    PartMismatch,
+    UploadGone,
+)
+from safelight.ports import Grant, SignedUrl, StoredObject, StoredPart
+
+T = TypeVar("T")
+THREADS: Final = 8
+_BLOCK: Final = 1024 * 1024
+_PROBE: Final = ".probe"
+
+
+class DiskStore:
+    """Bytes under one root folder; `base_url` goes before every signed path, `clock` gives Unix milliseconds."""
+
+    def __init__(self, root: Path, *, base_url: str, secret: bytes, clock: Callable[[], int]) -> None:
+        self._objects, self._staging, self._uploads, self._arriving = (
+            root / name for name in ("objects", "staging", "uploads", "arriving")
+        )
+        for folder in (self._objects, self._staging, self._uploads):
+            folder.mkdir(parents=True, exist_ok=True)
+        # What was arriving when the last process ended is nobody's any more.
+        shutil.rmtree(self._arriving, ignore_errors=True)
+        self._arriving.mkdir()
+        self._base_url = base_url
+        self._signer = Signer(secret)
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="disk")
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    # --- signing ---
+
+    def presign_put(self, key: str, size: int, *, expires_in: int) -> SignedUrl:
+        return self._sign(Grant("PUT", key, size=size), expires_in)
+
+    def presign_part(self, key: str, upload_id: str, part_number: int, size: int, *, expires_in: int) -> SignedUrl:
+        grant = Grant("PUT", key, size=size, upload_id=upload_id, part_number=part_number)
+        return self._sign(grant, expires_in)
+
+    def presign_get(
+        self, key: str, *, expires_in: int, filename: str | None = None, content_type: str | None = None
+    ) -> SignedUrl:
+        return self._sign(Grant("GET", key, filename=filename, content_type=content_type), expires_in)
+
+    def grant(self, method: str, path: str, query: str) -> Grant:
+        return self._signer.verify(method, path, query, self._clock() // 1000)
+
+    # --- receiving (ports.LocalStore) ---
+
+    @asynccontextmanager
+    async def receive(self, grant: Grant) -> AsyncIterator[Sink]:
+        receiving = self._receive_part(grant) if grant.upload_id else self._receive_single(grant)
+        async with receiving as sink:
+            yield sink
+
+    def object_path(self, key: str) -> Path | None:
+        path = self._objects / key
+        return path if path.is_file() else None
+
+    # --- multipart uploads ---
+
+    async def create_multipart(self, key: str, size: int, part_size: int) -> str:
+        upload_id = secrets.token_urlsafe(18).replace("-", "a").replace("_", "b")
+        await self._in_thread(self._begin, upload_id, {"key": key, "size": size, "partSize": part_size})
+        return upload_id
+
+    async def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
+        await self._in_thread(self._about, key, upload_id)
+        parts = await self._in_thread(self._recorded, upload_id)
+        return [StoredPart(number, f"{crc:08x}", size) for number, (size, crc) in sorted(parts.items())]
+
+    async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+        async with self._lock(key):
+            return await self._in_thread(self._seal_upload, key, upload_id, list(parts))
+
+    async def abort(self, key: str, upload_id: str | None) -> None:
+        await self._in_thread(self._discard, key, upload_id)
+
+    async def list_uploads(self) -> list[tuple[str, str | None, int]]:
+        return await self._in_thread(self._unsealed)
+
+    # --- objects ---
+
+    async def complete_single(self, key: str) -> StoredObject:
+        async with self._lock(key):
+            return await self._in_thread(self._seal_single, key)
+
+    async def head(self, key: str) -> StoredObject | None:
+        return await self._in_thread(self._measure, key)
+
+    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:  # noqa: ARG002 - URLs carry the type
+        await self._in_thread(self._write_object, key, data)
+        crc = f"{crc32c(data):08x}"
+        return StoredObject(key, len(data), crc, crc)
+
+    @asynccontextmanager
+    async def local_copy(self, key: str) -> AsyncIterator[Path]:
+        path = await self._in_thread(self.object_path, key)
+        if path is None:
+            raise ObjectMissing
+        yield path
+
+    async def delete(self, key: str) -> None:
+        def work() -> None:
+            (self._objects / key).unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that still holds something stays
+                (self._objects / key).parent.rmdir()
+
+        await self._in_thread(work)
+
+    async def check(self) -> None:
+        await self._in_thread(self._probe)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+
+    # --- what runs in threads ---
+
+    @asynccontextmanager
+    async def _receive_single(self, grant: Grant) -> AsyncIterator[Sink]:
+        arriving = self._arriving / secrets.token_hex(12)
+        if await self._in_thread(self.object_path, grant.key):
+            raise AlreadyStored
+        descriptor = await self._in_thread(os.open, arriving, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        sink = Sink(descriptor, 0, grant.size, self._threads)
+        try:
+            try:
+                yield sink
+                await sink.finish()
+            finally:
+                await self._closed(sink, descriptor)
+            async with self._lock(grant.key):
+                await self._in_thread(self._stage, grant.key, arriving, sink.crc)
+        finally:
+            await self._in_thread(partial(arriving.unlink, missing_ok=True))
+
+    @asynccontextmanager
+    async def _receive_part(self, grant: Grant) -> AsyncIterator[Sink]:
+        upload_id, number = grant.upload_id or "", grant.part_number or 0
+        # Two PUTs of one part take turns: whichever record stands, it is that of the bytes that lie there.
+        async with self._lock(f"{upload_id}/{number}"):
+            if await self._in_thread(self.object_path, grant.key):
+                raise AlreadyStored
+            about = await self._in_thread(self._about, grant.key, upload_id)
+            folder = self._uploads / upload_id
+            try:
+                if number in await self._in_thread(self._recorded, upload_id):
+                    await self._in_thread(ledger.withdraw, folder / "parts", number)
+                descriptor = await self._in_thread(os.open, folder / "data", os.O_WRONLY)
+            except FileNotFoundError as error:
+                raise UploadGone from error
+            sink = Sink(descriptor, (number - 1) * about["partSize"], grant.size, self._threads)
+            try:
+                yield sink
+                await sink.finish()
+            finally:
+                await self._closed(sink, descriptor)
+            try:
+                await self._in_thread(ledger.append, folder / "parts", number, grant.size, sink.crc)
+            except FileNotFoundError as error:
+                raise UploadGone from error
+
+    async def _closed(self, sink: Sink, descriptor: int) -> None:
+        try:
+            await sink.settle()
+        finally:
+            await self._in_thread(os.close, descriptor)
+
+    def _begin(self, upload_id: str, about: dict[str, object]) -> None:
+        folder = self._uploads / upload_id
+        folder.mkdir()
+        (folder / "data").touch()
+        (folder / "parts").touch()
+        (folder / "about").write_text(json.dumps(about))
+
+    def _about(self, key: str, upload_id: str) -> dict[str, int]:
+        try:
+            about = json.loads((self._uploads / upload_id / "about").read_text())
+        except FileNotFoundError as error:
+            raise UploadGone from error
+        if about["key"] != key:
+            raise UploadGone
+        return {"size": about["size"], "partSize": about["partSize"]}
+
+    def _recorded(self, upload_id: str) -> dict[int, tuple[int, int]]:
+        try:
+            return ledger.read(self._uploads / upload_id / "parts")
+        except FileNotFoundError as error:
+            raise UploadGone from error
+
+    def _seal_upload(self, key: str, upload_id: str, parts: list[tuple[int, str]]) -> StoredObject:
+        folder, target = self._uploads / upload_id, self._objects / key
+        if (done := self._measure(key)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            return done
+        about, recorded = self._about(key, upload_id), self._recorded(upload_id)
+        wrong = [
+            FieldError(f"parts[{index}]", f"part {number} is not stored with this ETag")
+            for index, (number, etag) in enumerate(parts)
+            if number not in recorded or f"{recorded[number][1]:08x}" != etag
+        ]
+        named = [number for number, _ in parts]
+        missing = [number for number in recorded if number not in set(named)]
+        if wrong or missing or named != list(range(1, len(named) + 1)):
+            raise PartMismatch(errors=wrong or [FieldError("parts", f"part {n} is not named") for n in missing])
+        size = sum(recorded[number][0] for number in named)
+        if size != about["size"]:
+            raise PartMismatch(f"The parts hold {size:,} bytes, but the upload has {about['size']:,}. Send the rest.")
+        self._seal(folder / "data", target)
+        shutil.rmtree(folder, ignore_errors=True)
+        crc = f"{combine((recorded[number][1], recorded[number][0]) for number in named):08x}"
+        return StoredObject(key, size, crc, crc)
+
+    def _stage(self, key: str, arriving: Path, crc: int) -> None:
+        if (self._objects / key).exists():
+            raise AlreadyStored
+        folder = self._staging / key
+        folder.mkdir(parents=True, exist_ok=True)
+        staged = folder / f"{crc:08x}"
+        arriving.replace(staged)
+        for older in folder.iterdir():
+            if older != staged:
+                older.unlink()
+
+    def _seal_single(self, key: str) -> StoredObject:
+        if (done := self._measure(key)) is not None:
+            return done
+        folder = self._staging / key
+        staged = next(iter(folder.iterdir()), None) if folder.is_dir() else None
+        if staged is None:
+            raise NotUploaded
+        crc, size = staged.name, staged.stat().st_size
+        self._seal(staged, self._objects / key)
+        folder.rmdir()
+        return StoredObject(key, size, crc, crc)
+
+    def _seal(self, source: Path, target: Path) -> None:
+        """Durable: the bytes first, then the name, then the folder that holds the name (fsync(2), NOTES)."""
+        self._sync(source)
+        new = not target.parent.is_dir()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        self._sync(target.parent)
+        if new:
+            self._sync(target.parent.parent)
+
+    def _write_object(self, key: str, data: bytes) -> None:
+        arriving = self._arriving / secrets.token_hex(12)
+        try:
+            arriving.write_bytes(data)
+            self._seal(arriving, self._objects / key)
+        finally:
+            arriving.unlink(missing_ok=True)
+
+    def _measure(self, key: str) -> StoredObject | None:
+        path, crc, size = self._objects / key, 0, 0
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    crc, size = crc32c(block, crc), size + len(block)
+        except FileNotFoundError:
+            return None
+        return StoredObject(key, size, f"{crc:08x}", f"{crc:08x}")
+
+    def _discard(self, key: str, upload_id: str | None) -> None:
+        shutil.rmtree(self._staging / key, ignore_errors=True)
+        if upload_id is None:
+            return
+        folder = self._uploads / upload_id
+        # Renamed first: from that moment on no part is recorded there any more.
+        gone = self._arriving / secrets.token_hex(12)
+        try:
+            folder.rename(gone)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(gone)
+
+    def _unsealed(self) -> list[tuple[str, str | None, int]]:
+        found: list[tuple[str, str | None, int]] = []
+        for folder in self._uploads.iterdir():
+            with suppress(FileNotFoundError):  # it ended while we looked
+                about = json.loads((folder / "about").read_text())
+                found.append((about["key"], folder.name, (folder / "parts").stat().st_mtime_ns // 1_000_000))
+        for staged in self._staging.rglob("*"):
+            if staged.is_file():
+                key = str(staged.parent.relative_to(self._staging))
+                found.append((key, None, staged.stat().st_mtime_ns // 1_000_000))
+        return found
+
+    def _probe(self) -> None:
+        (self._arriving / _PROBE).write_bytes(b"safelight")
+        (self._arriving / _PROBE).unlink()
+
+    def _sync(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _sign(self, grant: Grant, expires_in: int) -> SignedUrl:
+        expires_at = self._clock() // 1000 + expires_in
+        return SignedUrl(self._base_url + self._signer.sign(grant, expires_at), expires_at * 1000)
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments))
+        except OSError as error:
+            raise translated(error) from error

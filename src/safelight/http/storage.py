@@ -1,0 +1,228 @@
+"""The disk store's signed PUT and GET. A bare ASGI application: bytes pass no framework and no middleware.
+
+Semantics follow RFC 9110 (ranges in section 14, conditional requests in section 13).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+from urllib.parse import quote
+
+import orjson
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from safelight.errors import Invalid, MethodNotAllowed, NotFound, SafelightError, SizeMismatch
+from safelight.http.errors import MEDIA_TYPE, problem, problem_headers, status_of
+from safelight.ports import Grant, LocalStore
+
+log = structlog.get_logger()
+
+BLOCK: Final = 512 * 1024
+REPORT_SECONDS: Final = 0.25
+DRAIN_BYTES: Final = 16 * 1024 * 1024
+DRAIN_SECONDS: Final = 10
+# What a browser may show by itself; everything else it saves. An SVG or HTML that was uploaded never runs.
+SHOWN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"})
+_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+_METHODS: Final = b"PUT, GET, HEAD, OPTIONS"
+
+Report = Callable[[str, str | None, int | None, int], None]
+Headers = list[tuple[bytes, bytes]]
+
+
+class Disconnected(Exception):
+    """The client went away before it had sent everything."""
+
+
+class StorageEdge:
+    """PUT, GET and HEAD by signature alone. `on_bytes(key, upload_id, part_number, received)` hears of progress."""
+
+    def __init__(self, store: LocalStore, *, on_bytes: Report, allowed_origins: Sequence[str]) -> None:
+        self._store = store
+        self._on_bytes = on_bytes
+        self._origins = {origin.encode() for origin in allowed_origins}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        cors = self._cors(headers)
+        body = Body(receive)
+        try:
+            await self._serve(scope, headers, cors, body, send)
+        except Disconnected:
+            log.debug("client went away", path=scope["path"])
+        except SafelightError as error:
+            if status_of(error) >= 500:
+                log.warning("store refused", code=error.code, path=scope["path"], reason=error.message)
+            await _refuse(error, cors, body, send)
+        except Exception:
+            log.exception("request broke off", path=scope["path"])
+            await _refuse(SafelightError(), cors, body, send)
+
+    async def _serve(self, scope: Scope, headers: dict[bytes, bytes], cors: Headers, body: Body, send: Send) -> None:
+        method = scope["method"]
+        if method == "OPTIONS":
+            await _answer(204, [*cors, (b"allow", _METHODS)], b"", send)
+        elif method in {"PUT", "GET", "HEAD"}:
+            grant = self._store.grant(method, scope["path"], scope["query_string"].decode("latin-1"))
+            if method == "PUT":
+                etag = await self._take(grant, headers, body)
+                await _answer(200, [*cors, (b"etag", b'"%s"' % etag.encode())], b"", send)
+            else:
+                await self._give(grant, headers, cors, send, content=method == "GET")
+        else:
+            raise MethodNotAllowed
+
+    # --- PUT ---
+
+    async def _take(self, grant: Grant, headers: dict[bytes, bytes], body: Body) -> str:
+        declared = headers.get(b"content-length")
+        if declared is not None and int(declared) != grant.size:
+            raise SizeMismatch(
+                f"The body has {int(declared):,} bytes, but {grant.size:,} were declared. Send exactly that file."
+            )
+        loop = asyncio.get_running_loop()
+        reported = loop.time()
+        async with self._store.receive(grant) as sink:
+            async for data in body:
+                await sink.write(data)
+                if loop.time() - reported >= REPORT_SECONDS:
+                    reported = loop.time()
+                    self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
+        self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
+        return f"{sink.crc:08x}"
+
+    # --- GET, HEAD ---
+
+    async def _give(
+        self, grant: Grant, headers: dict[bytes, bytes], cors: Headers, send: Send, *, content: bool
+    ) -> None:
+        path = await asyncio.to_thread(self._store.object_path, grant.key)
+        if path is None:
+            raise NotFound
+        with await asyncio.to_thread(path.open, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            etag = b'"%x-%x"' % (size, os.fstat(file.fileno()).st_mtime_ns)
+            answer = [*cors, *_description(grant, path), (b"etag", etag), (b"accept-ranges", b"bytes")]
+            if etag in headers.get(b"if-none-match", b""):
+                await _answer(304, answer, b"", send)
+                return
+            first, last = _range(headers, etag, size)
+            status = 200
+            if (first, last) != (0, size - 1):
+                status = 206
+                answer.append((b"content-range", b"bytes %d-%d/%d" % (first, last, size)))
+            answer.append((b"content-length", b"%d" % (last - first + 1)))
+            await send({"type": "http.response.start", "status": status, "headers": answer})
+            if content:
+                async for block in _blocks(file, first, last):
+                    await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+    def _cors(self, headers: dict[bytes, bytes]) -> Headers:
+        origin = headers.get(b"origin")
+        if origin not in self._origins or origin is None:
+            return [(b"vary", b"origin")] if self._origins else []
+        return [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-methods", _METHODS),
+            (b"access-control-allow-headers", b"*"),
+            (b"access-control-expose-headers", b"ETag, Content-Range"),
+            (b"access-control-max-age", b"7200"),
+            (b"vary", b"origin"),
+        ]
+
+
+class Body:
+    """A request's body; reading on after its end gives nothing, instead of waiting for the client to leave."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._more = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._more = False
+                raise Disconnected
+            self._more = message.get("more_body", False)
+            if data := message.get("body", b""):
+                yield data
+
+
+async def _blocks(file: BinaryIO, first: int, last: int) -> AsyncIterator[bytes]:
+    at = first
+    while at <= last:
+        block = await asyncio.to_thread(os.pread, file.fileno(), min(BLOCK, last - at + 1), at)
+        if not block:
+            raise Disconnected  # the file shrank: closing early tells the client that it is not whole
+        at += len(block)
+        yield block
+
+
+def _range(headers: dict[bytes, bytes], etag: bytes, size: int) -> tuple[int, int]:
+    """First and last byte to send; one range is served, anything else gets the whole (RFC 9110, 14.2)."""
+    match = _RANGE.fullmatch(headers.get(b"range", b"").decode("latin-1"))
+    whole = (0, size - 1)
+    if match is None or match[0] == "bytes=-" or headers.get(b"if-range", etag) != etag:
+        return whole
+    if not match[1]:
+        return max(0, size - int(match[2])), size - 1
+    first, last = int(match[1]), min(int(match[2] or size - 1), size - 1)
+    if first > last:
+        raise Invalid(f"The range asked for lies outside of the {size:,} bytes there are. Ask for another.")
+    return first, last
+
+
+def _description(grant: Grant, path: Path) -> Headers:
+    kind = grant.content_type or "application/octet-stream"
+    headers = [
+        (b"content-type", kind.encode("latin-1", "replace")),
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-security-policy", b"default-src 'none'; sandbox"),
+        (b"cache-control", b"private, max-age=31536000, immutable"),
+        (b"cross-origin-resource-policy", b"cross-origin"),
+    ]
+    if grant.filename is not None or kind not in SHOWN:
+        name = grant.filename or path.name
+        plain = re.sub(r'[^ -~]|["\\%]', "_", name)
+        # RFC 6266: the plain name for the old, filename* (RFC 8187) for everybody else.
+        value = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+        headers.append((b"content-disposition", value.encode("ascii")))
+    return headers
+
+
+async def _refuse(error: SafelightError, cors: Headers, body: Body, send: Send) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in problem_headers(error).items()]
+    headers += [*cors, (b"content-type", MEDIA_TYPE.encode())]
+    if not await _drained(body):
+        headers.append((b"connection", b"close"))
+    await _answer(status_of(error), headers, orjson.dumps(problem(error)), send)
+
+
+async def _drained(body: Body) -> bool:
+    """Read the rest of a refused body: closing on unread bytes resets the connection, and a browser that is still
+    sending then never sees the answer (RFC 9112, 9.6).
+    """
+    read = 0
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for data in body:
+                read += len(data)
+                if read > DRAIN_BYTES:
+                    return False
+    except (Disconnected, TimeoutError):
+        return False
+    return True
+
+
+async def _answer(status: int, headers: Headers, body: bytes, send: Send) -> None:
+    length = [(b"content-length", b"%d" % len(body))] if status not in {204, 304} else []
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
+    await send({"type": "http.response.body", "body": body})
