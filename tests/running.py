@@ -131,8 +131,11 @@ class Client(httpx.Client):
     def __init__(self, url: str, email: str) -> None:
         super().__init__(base_url=url, timeout=60)
         self.email = email
-        answer = self.post("/api/auth/register", json={"email": email, "password": "correct horse"})
+        account = {"email": email, "password": "correct horse"}
+        # Not by this client itself, which is open from its first request on and could not be entered by `with`.
+        answer = httpx.post(f"{url}/api/auth/register", json=account)
         assert answer.status_code == 201, answer.text
+        self.cookies.update(answer.cookies)
         self.token: str = answer.json()["token"]
         self.user_id: str = answer.json()["userId"]
         self.headers["authorization"] = f"Bearer {self.token}"
@@ -145,7 +148,7 @@ class Client(httpx.Client):
         created: dict[str, Any] = answer.json()
         return created
 
-    def send(self, photo: bytes, name: str = "a.jpg", mime: str = "image/jpeg") -> tuple[str, str]:
+    def ingest(self, photo: bytes, name: str = "a.jpg", mime: str = "image/jpeg") -> tuple[str, str]:
         """Declare, PUT and finalize one photo by single PUT; returns job and photo id."""
         created = self.declare((name, len(photo)), mime=mime)
         item = created["items"][0]

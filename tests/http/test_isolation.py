@@ -80,7 +80,7 @@ def test_another_users_ids_get_404_on_every_route_that_takes_one(
 
 
 def test_lists_show_nothing_of_another_user(server: Server, client: Client) -> None:
-    job_id, photo_id = client.send(jpeg(seed=3))
+    job_id, photo_id = client.ingest(jpeg(seed=3))
     client.ended(job_id)
     assert photo_id in client.get("/queries/photos").text
     with server.client() as stranger:

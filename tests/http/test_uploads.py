@@ -75,7 +75,7 @@ def test_a_large_photo_goes_in_8_mib_parts_in_any_order(client: Client) -> None:
 
 
 def test_every_state_and_stage_is_an_event_and_seq_has_no_gaps(client: Client, server: Server) -> None:
-    job_id, photo_id = client.send(jpeg(seed=2))
+    job_id, photo_id = client.ingest(jpeg(seed=2))
     job = client.ended(job_id)
     events = client.get(f"/queries/upload-jobs/{job_id}/events?after=0").json()["events"]
     assert [event["seq"] for event in events] == list(range(1, job["seq"] + 1))
@@ -150,7 +150,7 @@ def test_a_job_of_announced_files_stays_open_until_they_are_declared(client: Cli
 
 def test_cancelling_ends_what_has_not_ended_and_repeats_in_peace(client: Client) -> None:
     photo = jpeg(seed=7)
-    job_id, done_id = client.send(photo)
+    job_id, done_id = client.ingest(photo)
     client.ended(job_id)
     more = {"files": [{"filename": "b.jpg", "mimeType": "image/jpeg", "bytes": 12 * MiB}]}
     item = client.post(f"/commands/upload-jobs/{job_id}/files", json=more).json()["items"][0]
@@ -201,7 +201,7 @@ def test_progress_of_a_store_elsewhere_is_taken_from_the_client(client: Client) 
 
 
 def test_trash_restore_and_permanent_deletion(client: Client) -> None:
-    job_id, photo_id = client.send(jpeg(seed=10))
+    job_id, photo_id = client.ingest(jpeg(seed=10))
     client.ended(job_id)
     thumbnail = client.get(f"/queries/photos/{photo_id}").json()["thumbnailUrl"]
     for _ in range(2):
