@@ -1,0 +1,168 @@
+"""A decoding process: `python -m safelight.processing.child SOCKET LIMITS`. It serves one photo at a time.
+
+It is started anew, not forked (libvips hangs after a fork), limits itself before it touches a photo, and ends
+with the server that started it. Nothing of the server's secrets is in its environment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import re
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import crc32c
+import pyvips
+
+from safelight.errors import (
+    ChecksumMismatch,
+    DamagedImage,
+    DecodeMemory,
+    PhotoError,
+    SizeMismatch,
+    UnsupportedType,
+)
+from safelight.processing import filetype, imaging, wire
+from safelight.processing.wire import Verified
+
+_CHUNK: Final = 1 << 20
+_MAX_WRITTEN: Final = 1 << 20
+_PR_SET_PDEATHSIG: Final = 1
+_OUT_OF_MEMORY: Final = re.compile(
+    r"out of memory|insufficient memory|(cannot|unable to|failed to|could not) allocate|allocation|bad_alloc", re.I
+)
+
+
+def main() -> None:
+    """Serve until the server closes the socket."""
+    server = socket.socket(fileno=int(sys.argv[1]))
+    limits = json.loads(sys.argv[2])
+    _end_with(server)
+    imaging.prepare()
+    at_rest = _address_space()
+    _limit(at_rest + limits["memory_bytes"])
+    stream = server.makefile("rb")
+    server.sendall(wire.pack({"pid": os.getpid()}))
+    while header := stream.read(wire.HEADER.size):
+        length, _ = wire.lengths(header)
+        request = wire.parse(stream.read(length))
+        # CPU time of this process alone, all threads together; SIGPROF ends it (setitimer(2)).
+        signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"])
+        message, payload = _answer(request, limits["max_pixels"])
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        server.sendall(wire.pack({**message, "grown": max(0, _address_space() - at_rest)}, payload))
+
+
+def verify(path: Path, size: int, crc: str | None, sha256: str | None) -> Verified:
+    """Read the whole file once; SizeMismatch, ChecksumMismatch, UnsupportedType, or DamagedImage if it ends early."""
+    with path.open("rb", buffering=0) as file:
+        found, digest, actual = 0, hashlib.sha256() if sha256 else None, 0
+        buffer = bytearray(_CHUNK)
+        view = memoryview(buffer)
+        while count := file.readinto(buffer):
+            chunk = view[:count]
+            found = crc32c.crc32c(chunk, found)
+            actual += count
+            if digest:
+                digest.update(chunk)
+    if actual != size:
+        raise SizeMismatch(
+            f"The number of bytes sent differs from the size declared ({actual:,} came, {size:,} were declared)."
+            " Send the file again from the start."
+        )
+    if (crc and crc != f"{found:08x}") or (digest and digest.hexdigest() != sha256):
+        raise ChecksumMismatch
+    with path.open("rb") as buffered:
+        media_type = _type(buffered, size)
+    return Verified(media_type=media_type, size=actual, crc32c=f"{found:08x}")
+
+
+def _type(file: BinaryIO, size: int) -> str:
+    media_type = filetype.media_type(file)
+    if media_type is None:
+        raise UnsupportedType
+    if filetype.ends_early(file, media_type, size):
+        raise DamagedImage
+    return media_type
+
+
+def _answer(request: dict[str, Any], max_pixels: int) -> tuple[dict[str, Any], bytes]:
+    """Do what is asked, or say in one of our codes why it cannot be done; anything else is told as a crash."""
+    try:
+        return _do(request, max_pixels)
+    except PhotoError as error:
+        return _failure(error, error.__cause__)
+    except pyvips.Error as error:
+        return _failure(DecodeMemory() if _OUT_OF_MEMORY.search(str(error)) else DamagedImage(), error)
+    except MemoryError as error:
+        return _failure(DecodeMemory(), error)
+    except Exception:  # noqa: BLE001 - the server logs it, and starts another child
+        return {"crash": traceback.format_exc()[-4000:]}, b""
+
+
+def _do(request: dict[str, Any], max_pixels: int) -> tuple[dict[str, Any], bytes]:
+    path = Path(request["path"])
+    match request["do"]:
+        case "verify":
+            found = verify(path, request["size"], request["crc32c"], request["sha256"])
+            return wire.as_message(found), b""
+        case "describe":
+            return wire.as_message(imaging.describe(path, request["media_type"], max_pixels)), b""
+        case "thumbnails":
+            made = imaging.thumbnails(path, request["media_type"])
+            return {"small_bytes": len(made.small), "thumbhash": made.thumbhash}, made.small + made.large
+        case other:
+            raise ValueError(other)
+
+
+def _failure(error: PhotoError, cause: BaseException | None) -> tuple[dict[str, Any], bytes]:
+    return {"code": error.code, "message": error.message, "words": str(cause or "")[:1000]}, b""
+
+
+def _limit(address_space: int) -> None:
+    """Memory, files written, and core dumps; a limit that is lower already stays (macOS enforces no RLIMIT_AS)."""
+    for kind, value in (
+        (resource.RLIMIT_AS, address_space),
+        (resource.RLIMIT_FSIZE, _MAX_WRITTEN),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _address_space() -> int:
+    """Bytes of address space in use; 0 where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[0]
+    except OSError:
+        return 0
+    return int(pages) * resource.getpagesize()
+
+
+def _end_with(server: socket.socket) -> None:
+    """End when the server does, however it ends, and in the midst of decoding too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch() -> None:
+        hang_up = select.poll()
+        hang_up.register(server.fileno(), select.POLLHUP)
+        hang_up.poll()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()
