@@ -141,6 +141,10 @@ class Feed:
         """The events of the log after `number`, which it must cover."""
         return list(islice(self._log, number - self.tail, None))
 
+    def has_news(self, number: int, version: int) -> bool:
+        """Whether a reader at this place has anything to collect."""
+        return number < self.head or version < self._released
+
     def collect(self, number: int, version: int, limit: int) -> tuple[Batch, int, int]:
         """Up to `limit` events for a reader at this place, and its next place. Readers in step share one batch."""
         key = (number, version, limit, self._changes)
@@ -160,7 +164,7 @@ class Feed:
         first = number - self.tail
         events = [self._log[at] for at in range(first, min(len(self._log), first + limit))]
         number += len(events)
-        if number == self.head:
+        if number == self.head and len(events) < limit:
             # Newest last, so that what a reader has not seen is at the end.
             unseen = []
             for stamp, event in reversed(self._latest.values()):
@@ -169,9 +173,8 @@ class Feed:
                 if stamp <= self._released:
                     unseen.append((stamp, event))
             fresh = unseen[::-1][: limit - len(events)]
-            if fresh:
-                events += [event for _, event in fresh]
-                version = fresh[-1][0]
+            events += [event for _, event in fresh]
+            version = fresh[-1][0] if len(fresh) < len(unseen) else max(version, self._released)
         return Batch(events), number, version
 
     def _release(self) -> None:
@@ -244,11 +247,13 @@ class Reader:
                 # A long recovery to a fast socket never waits: others must get their turn.
                 await asyncio.sleep(0)
                 return Batch(self._take_owed())
+            if not feed.has_news(self._number, self._version):
+                self.ready.clear()
+                await self.ready.wait()
+                continue
             batch, self._number, self._version = feed.collect(self._number, self._version, self._chunk)
             if batch.events:
                 return batch
-            self.ready.clear()
-            await self.ready.wait()
         raise StopAsyncIteration
 
     async def _recover(self) -> Batch:
