@@ -28,6 +28,43 @@ class LeaseLost(Exception):
     """The photo is no longer this worker's: cancelled, or taken by another after silence."""
 
 
+class Stages:
+    """Tells of stages while the work goes on: those of all photos that came together go into one commit, in order."""
+
+    def __init__(self, ports: Ports, owner: str) -> None:
+        self.lost: set[str] = set()
+        self._ports = ports
+        self._owner = owner
+        self._moves: list[tuple[Photo, Stage]] = []
+        self._news = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def note(self, photo: Photo, stage: Stage) -> None:
+        """The photo has come to this stage."""
+        self._moves.append((photo, stage))
+        self._quiet.clear()
+        self._news.set()
+
+    async def settled(self) -> None:
+        """Everything noted so far is written."""
+        await self._quiet.wait()
+
+    async def run(self) -> None:
+        """Write what was noted, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            moves, self._moves = self._moves, []
+            try:
+                self.lost |= await work.enter(self._ports, moves, self._owner)
+            except Exception:
+                # A stage that is not told harms nobody: the next one passes over it.
+                log.exception("stages not written")
+            if not self._moves:
+                self._quiet.set()
+
+
 class Worker:
     """Processes photos until cancelled; as many at once as the sandbox has children, and one in waiting."""
 
@@ -36,6 +73,7 @@ class Worker:
         self._sandbox = sandbox
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._in_hand: dict[str, Delivery] = {}
+        self._stages = Stages(ports, self._owner)
 
     async def run(self) -> None:
         """Take tasks; on cancellation give back what is in hand, so that another can go on at once."""
@@ -43,6 +81,7 @@ class Worker:
         tasks = self._ports.broker.tasks()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_leases())
+            group.create_task(self._stages.run())
             while True:
                 await slots.acquire()
                 delivery = await anext(tasks)
@@ -61,12 +100,14 @@ class Worker:
             raise
         finally:
             del self._in_hand[photo.id]
+            self._stages.lost.discard(photo.id)
 
     async def _develop(self, photo: Photo, delivery: Delivery) -> None:
         """Run the pipeline once, and end the try in exactly one way."""
         words = log.bind(photo=photo.id, job=photo.job_id, attempt=photo.attempt, try_=photo.tries)
         try:
             developed = await self._process(photo)
+            await self._stages.settled()
             await work.publish(self._ports, photo, developed, self._owner)
         except LeaseLost:
             words.info("photo left: cancelled, or taken over")
@@ -93,11 +134,11 @@ class Worker:
 
     async def _process(self, photo: Photo) -> Developed:
         async def on_stage(stage: str) -> None:
-            # VERIFYING began with the lease; PUBLISHING is one commit with COMPLETED.
-            if stage in (Stage.METADATA, Stage.THUMBNAILS) and not await work.enter(
-                self._ports, photo, Stage(stage), self._owner
-            ):
+            if photo.id in self._stages.lost:
                 raise LeaseLost
+            # VERIFYING began with the lease; PUBLISHING is one commit with COMPLETED.
+            if stage in (Stage.METADATA, Stage.THUMBNAILS):
+                self._stages.note(photo, Stage(stage))
 
         sha256 = photo.content_hash.removeprefix("sha256:") if photo.content_hash else None
         wanted = PhotoToProcess(

@@ -158,7 +158,7 @@ async def test_a_cancelled_photo_is_left_by_its_worker(world: World) -> None:
     leased = await work.claim(world.ports, Task(photo.id, photo.job_id, 1), "w1")
     assert leased
     await uploads.cancel_photo(world.ports, world.user_id, photo.id)
-    assert not await work.enter(world.ports, leased, Stage.METADATA, "w1")
+    assert await work.enter(world.ports, [(leased, Stage.METADATA)], "w1") == {photo.id}
     facts = work.Developed("image/jpeg", 1, 1, None, {}, "", "00000000")
     assert not await work.publish(world.ports, leased, facts, "w1")
     assert (await world.now(photo)).status is PhotoStatus.CANCELLED

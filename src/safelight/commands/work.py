@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -50,16 +50,37 @@ async def claim(ports: Ports, task: Task, owner: str) -> Photo | None:
             return photos.fail(photo, DecoderCrashed(), now)
         return photos.lease(photo, owner, until, now)
 
-    photo = await _change(ports, task.photo_id, change)
+    photo = await _change(ports, task.photo_id, task.job_id, change)
     return photo if photo and photo.status is PhotoStatus.PROCESSING else None
 
 
-async def enter(ports: Ports, photo: Photo, stage: Stage, owner: str) -> bool:
-    """Go to a stage; False where the photo is no longer this worker's (cancelled, or its lease was lost)."""
+async def enter(ports: Ports, moves: Sequence[tuple[Photo, Stage]], owner: str) -> set[str]:
+    """Take photos to stages, in order, in one commit; returns the photos that are no longer this worker's
+    (cancelled, or their lease was lost).
+    """
     now = ports.clock()
-    return bool(
-        await _change(ports, photo.id, lambda p: photos.enter(p, stage, now) if _holds(p, photo, owner) else None)
-    )
+
+    def work(tx: WriteTransaction) -> tuple[list[Recorded], set[str]]:
+        recorded, lost = [], set()
+        for job_id in dict.fromkeys(photo.job_id for photo, _ in moves):
+            job = tx.lock_job(job_id)
+            leased = {photo.id: photo for photo, _ in moves if photo.job_id == job_id}
+            current = {photo.id: photo for photo in tx.photos(list(leased))}
+            held = {key for key, photo in current.items() if _holds(photo, leased[key], owner)}
+            lost |= leased.keys() - held
+            changes: list[Change] = []
+            for photo, stage in moves:
+                if photo.id in held:
+                    before = current[photo.id]
+                    current[photo.id] = photos.enter(before, stage, now)
+                    changes.append((before, current[photo.id]))
+            if job is not None and changes:
+                recorded.append(commit(tx, job, changes, now))
+        return recorded, lost
+
+    recorded, lost = await ports.db.write(work)
+    await announce(ports, recorded)
+    return lost
 
 
 async def publish(ports: Ports, photo: Photo, developed: Developed, owner: str) -> bool:
@@ -99,7 +120,7 @@ async def fail(ports: Ports, photo: Photo, error: PhotoError, owner: str, *, byt
             return None
         return photos.fail(current, error, now, bytes_usable=bytes_usable)
 
-    failed = await _change(ports, photo.id, change, doomed)
+    failed = await _change(ports, photo.id, photo.job_id, change, doomed)
     if failed and doomed:
         await bury(ports, doomed)
 
@@ -118,7 +139,7 @@ async def give_back(ports: Ports, photo: Photo, owner: str, *, counted: bool) ->
             return None
         return replace(photos.release(current), tries=current.tries - (not counted))
 
-    await _change(ports, photo.id, change)
+    await _change(ports, photo.id, photo.job_id, change)
 
 
 def _holds(current: Photo, leased: Photo, owner: str) -> bool:
@@ -128,14 +149,17 @@ def _holds(current: Photo, leased: Photo, owner: str) -> bool:
 
 
 async def _change(
-    ports: Ports, photo_id: str, change: Callable[[Photo], Photo | None], doomed: list[Doomed] | None = None
+    ports: Ports,
+    photo_id: str,
+    job_id: str,
+    change: Callable[[Photo], Photo | None],
+    doomed: list[Doomed] | None = None,
 ) -> Photo | None:
     """Apply a change in a transaction of its own, then tell of it; None where the change had nothing to do."""
 
     def work(tx: WriteTransaction) -> tuple[Photo, Recorded] | None:
+        job = tx.lock_job(job_id)
         before = tx.photo(photo_id)
-        job = tx.lock_job(before.job_id) if before else None
-        before = tx.photo(photo_id) if job else None
         if before is None or job is None:
             return None
         try:

@@ -1,7 +1,7 @@
 """The disk store (ports.ObjectStore): objects, staged single PUTs and multipart uploads as files under one root.
 
-`objects/<key>` is sealed. `staging/<key>/<crc32c>` is a single PUT that arrived whole. `uploads/<id>/data` holds a
-multipart upload, part n at (n - 1) * part size, so that completing renames instead of copying.
+`objects/<shard>/<key>` is sealed. `staging/<key>/<crc32c>` is a single PUT that arrived whole. `uploads/<id>/data`
+holds a multipart upload, part n at (n - 1) * part size, so that completing renames instead of copying.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -37,6 +38,7 @@ from safelight.ports import Grant, SignedUrl, StoredObject, StoredPart
 
 T = TypeVar("T")
 THREADS: Final = 8
+SHARDS: Final = 256
 _BLOCK: Final = 1024 * 1024
 _PROBE: Final = ".probe"
 
@@ -48,8 +50,10 @@ class DiskStore:
         self._objects, self._staging, self._uploads, self._arriving = (
             root / name for name in ("objects", "staging", "uploads", "arriving")
         )
-        for folder in (self._objects, self._staging, self._uploads):
+        for folder in (self._staging, self._uploads):
             folder.mkdir(parents=True, exist_ok=True)
+        for shard in range(SHARDS):
+            (self._objects / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
         # What was arriving when the last process ended is nobody's any more.
         shutil.rmtree(self._arriving, ignore_errors=True)
         self._arriving.mkdir()
@@ -85,7 +89,7 @@ class DiskStore:
             yield sink
 
     def object_path(self, key: str) -> Path | None:
-        path = self._objects / key
+        path = self._object(key)
         return path if path.is_file() else None
 
     # --- multipart uploads ---
@@ -132,12 +136,7 @@ class DiskStore:
         yield path
 
     async def delete(self, key: str) -> None:
-        def work() -> None:
-            (self._objects / key).unlink(missing_ok=True)
-            with suppress(OSError):  # a folder that still holds something stays
-                (self._objects / key).parent.rmdir()
-
-        await self._in_thread(work)
+        await self._in_thread(partial(self._object(key).unlink, missing_ok=True))
 
     async def check(self) -> None:
         await self._in_thread(self._probe)
@@ -220,7 +219,7 @@ class DiskStore:
             raise UploadGone from error
 
     def _seal_upload(self, key: str, upload_id: str, parts: list[tuple[int, str]]) -> StoredObject:
-        folder, target = self._uploads / upload_id, self._objects / key
+        folder, target = self._uploads / upload_id, self._object(key)
         if (done := self._measure(key)) is not None:
             shutil.rmtree(folder, ignore_errors=True)
             return done
@@ -243,7 +242,7 @@ class DiskStore:
         return StoredObject(key, size, crc, crc)
 
     def _stage(self, key: str, arriving: Path, crc: int) -> None:
-        if (self._objects / key).exists():
+        if self._object(key).exists():
             raise AlreadyStored
         folder = self._staging / key
         folder.mkdir(parents=True, exist_ok=True)
@@ -261,30 +260,26 @@ class DiskStore:
         if staged is None:
             raise NotUploaded
         crc, size = staged.name, staged.stat().st_size
-        self._seal(staged, self._objects / key)
+        self._seal(staged, self._object(key))
         folder.rmdir()
         return StoredObject(key, size, crc, crc)
 
     def _seal(self, source: Path, target: Path) -> None:
         """Durable: the bytes first, then the name, then the folder that holds the name (fsync(2), NOTES)."""
         self._sync(source)
-        new = not target.parent.is_dir()
-        target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
         self._sync(target.parent)
-        if new:
-            self._sync(target.parent.parent)
 
     def _write_object(self, key: str, data: bytes) -> None:
         arriving = self._arriving / secrets.token_hex(12)
         try:
             arriving.write_bytes(data)
-            self._seal(arriving, self._objects / key)
+            self._seal(arriving, self._object(key))
         finally:
             arriving.unlink(missing_ok=True)
 
     def _measure(self, key: str) -> StoredObject | None:
-        path, crc, size = self._objects / key, 0, 0
+        path, crc, size = self._object(key), 0, 0
         try:
             with path.open("rb") as file:
                 while block := file.read(_BLOCK):
@@ -332,6 +327,10 @@ class DiskStore:
     def _sign(self, grant: Grant, expires_in: int) -> SignedUrl:
         expires_at = self._clock() // 1000 + expires_in
         return SignedUrl(self._base_url + self._signer.sign(grant, expires_at), expires_at * 1000)
+
+    def _object(self, key: str) -> Path:
+        """One flat folder of a fixed set: no folder is made, and made durable, with a photo."""
+        return self._objects / f"{zlib.crc32(key.encode()) % SHARDS:02x}" / key.replace("/", ".")
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())

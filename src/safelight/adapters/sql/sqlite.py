@@ -132,8 +132,11 @@ class SqliteDatabase:
     def _commit(self, connection: Connection, batch: list[_Request]) -> None:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            for request in batch:
-                _run(connection, request)
+            if len(batch) == 1:
+                batch[0].value = batch[0].work(SqlWrite(connection))
+            else:
+                for request in batch:
+                    _run(connection, request)
             connection.exec_driver_sql("COMMIT")
         except Exception as error:  # noqa: BLE001 - every waiter of the batch gets it
             if _raw(connection).in_transaction:
