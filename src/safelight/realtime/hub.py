@@ -47,7 +47,7 @@ class Hub:
         """Begin to receive. To be called once, in the event loop that the readers run in."""
         self._subscription = await self._broker.subscribe()
         self._spawn(self._pump(self._subscription))
-        self._spawn(self._check())
+        self._spawn(self._check_regularly())
 
     async def close(self) -> None:
         """End every reader and stop receiving."""
@@ -80,6 +80,16 @@ class Hub:
             del self._topics[name]
             topic.close()
             self._spawn(self._leave(name))
+
+    async def check(self) -> None:
+        """Read from the table what the broker should have brought; done every few seconds in any case."""
+        for name, topic in list(self._topics.items()):
+            try:
+                await topic.check()
+            except NotFound:
+                topic.feed.close()  # deleted meanwhile: its readers find their end
+            except Exception:
+                log.exception("topic not checked; the next round will", topic=name)
 
     @property
     def topics(self) -> list[str]:
@@ -124,16 +134,10 @@ class Hub:
             except ValueError as error:
                 log.warning("message ignored", topic=name, error=str(error))
 
-    async def _check(self) -> None:
+    async def _check_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._pace.check_every)
-            for name, topic in list(self._topics.items()):
-                try:
-                    await topic.check()
-                except NotFound:
-                    topic.feed.close()  # deleted meanwhile: its readers find their end
-                except Exception:
-                    log.exception("topic not checked; the next round will", topic=name)
+            await self.check()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
