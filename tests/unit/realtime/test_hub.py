@@ -56,7 +56,7 @@ def seqs(bodies: list[dict[str, Any]]) -> list[int]:
 # --- recovery ---
 
 
-async def test_e13_without_after_the_present_state_comes_and_then_what_is_new(log: JobLog, hub: Hub) -> None:
+async def test_e13_e15_without_after_the_present_state_comes_and_then_what_is_new(log: JobLog, hub: Hub) -> None:
     first, second = await log.create(JOB, 2)
     reader = await hub.watch_job(JOB)
     snapshot = await batch(reader)
