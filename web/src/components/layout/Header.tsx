@@ -1,0 +1,108 @@
+import { type MouseEvent, type ReactNode, useState } from 'react';
+import { auth, currentEngine } from '../../app';
+import { sentenceOf } from '../../lib/api/errors';
+import { go, useRoute } from '../../hooks/useRoute';
+import { useTheme } from '../../hooks/useTheme';
+import { notify } from '../../stores/noticeStore';
+import { Icon, IconButton, type IconName } from '../icons';
+import { Logo } from './Logo';
+import { Settings } from './Settings';
+
+/** The bar at the top: where one is, what one looks for, who one is. */
+export function Header(props: {
+  email: string;
+  search: string;
+  onSearch: (search: string) => void;
+  children: ReactNode;
+}) {
+  const { theme, toggle } = useTheme();
+  return (
+    <header className="header">
+      <a href="/" className="brand" onClick={follow}>
+        <Logo />
+        <span>Safelight</span>
+      </a>
+      <nav aria-label="Shelves">
+        <NavLink path="/" icon="library" label="Library" />
+        <NavLink path="/trash" icon="trash" label="Trash" />
+      </nav>
+      <label className="search">
+        <Icon name="search" />
+        <input
+          type="search"
+          placeholder="Search by name"
+          aria-label="Search photos by name"
+          value={props.search}
+          onChange={({ target }) => {
+            props.onSearch(target.value);
+          }}
+        />
+      </label>
+      <div className="header-end">
+        {props.children}
+        <IconButton
+          icon={theme === 'dark' ? 'sun' : 'moon'}
+          label={theme === 'dark' ? 'Light theme' : 'Dark theme'}
+          onClick={toggle}
+        />
+        <Settings />
+        <Account email={props.email} />
+      </div>
+    </header>
+  );
+}
+
+function follow(event: MouseEvent<HTMLAnchorElement>): void {
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  go(new URL(event.currentTarget.href).pathname);
+}
+
+function NavLink({ path, icon, label }: { path: string; icon: IconName; label: string }) {
+  const here = useRoute() === path;
+  return (
+    <a href={path} className="nav" aria-current={here ? 'page' : undefined} onClick={follow}>
+      <Icon name={icon} />
+      <span>{label}</span>
+    </a>
+  );
+}
+
+function Account({ email }: { email: string }) {
+  const [open, setOpen] = useState(false);
+  const signOut = () => {
+    const losing = currentEngine().busy;
+    if (losing && !window.confirm('Photos are still being sent. Sign out and stop them?')) return;
+    auth.logOut().catch((error: unknown) => {
+      notify(`Signed out here, but the server has not heard of it: ${sentenceOf(error)}`);
+    });
+  };
+  return (
+    <div
+      className="account"
+      onKeyDown={({ key }) => {
+        if (key === 'Escape') setOpen(false);
+      }}
+      onBlur={({ currentTarget, relatedTarget }) => {
+        if (!currentTarget.contains(relatedTarget)) setOpen(false);
+      }}
+    >
+      <IconButton
+        icon="person"
+        label={`Signed in as ${email}`}
+        expanded={open}
+        onClick={() => {
+          setOpen(!open);
+        }}
+      />
+      {open && (
+        <div className="account-menu">
+          <p>{email}</p>
+          <button type="button" className="button" onClick={signOut}>
+            Sign out
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}

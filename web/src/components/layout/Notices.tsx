@@ -1,0 +1,24 @@
+import { useStore } from 'zustand';
+import { dismiss, noticeStore } from '../../stores/noticeStore';
+import { IconButton } from '../icons';
+
+/** Sentences that somebody should read, until they are dismissed. */
+export function Notices() {
+  const notices = useStore(noticeStore, (state) => state.notices);
+  return (
+    <div className="notices" role="region" aria-label="Messages" aria-live="polite">
+      {notices.map(({ id, kind, text }) => (
+        <div key={id} className="notice" data-kind={kind}>
+          <p>{text}</p>
+          <IconButton
+            icon="close"
+            label="Dismiss"
+            onClick={() => {
+              dismiss(id);
+            }}
+          />
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,52 @@
+import { useStore } from 'zustand';
+import { uploads } from '../../app';
+import { useConnectionState } from '../../hooks/useWebSocket';
+import { bytesText, countText, durationText, speedText } from '../../lib/format';
+import { CONNECTION_WORDS } from '../../stores/connectionStore';
+import { overallPercent } from './overall';
+import { ProgressBar } from './ProgressBar';
+import { tabCount } from './tabs';
+
+/** All uploads as one: how many are done, how far, how fast, how long, what failed, and how the news comes in. */
+export function BatchSummary() {
+  const counts = useStore(uploads, (state) => state.counts);
+  const totals = useStore(uploads, (state) => state.totals);
+  const speed = useStore(uploads, (state) => state.speed);
+  const connection = useConnectionState();
+  const all = tabCount(counts, 'all');
+  const percent = overallPercent(totals, counts.active);
+  const left = totals.bytes - totals.bytesSent;
+  const failing = counts.failed > 0;
+  return (
+    <div className="summary">
+      <div className="summary-line">
+        <strong>
+          {counts.completed.toLocaleString('en')} of {countText(all - counts.cancelled, 'photo')} in the library
+        </strong>
+        <span className="summary-percent">{Math.floor(percent)} %</span>
+      </div>
+      <ProgressBar
+        percent={percent}
+        tone={counts.active > 0 ? 'active' : failing ? 'failed' : 'completed'}
+        label="All uploads"
+      />
+      <div className="summary-line summary-small">
+        <span>
+          {counts.active > 0 && (
+            <>
+              {bytesText(totals.bytesSent)} of {bytesText(totals.bytes)}
+            </>
+          )}
+          {speed > 0 && <> · {speedText(speed)}</>}
+          {speed > 0 && left > 0 && <> · sent in about {durationText(left / speed)}</>}
+          {counts.active > 0 && left <= 0 && <> · {countText(counts.active, 'photo')} being processed</>}
+          {failing && <span className="summary-failed"> · {counts.failed.toLocaleString('en')} failed</span>}
+          {counts.cancelled > 0 && <> · {counts.cancelled.toLocaleString('en')} cancelled</>}
+        </span>
+        <span className="connection" data-state={connection} role="status">
+          {CONNECTION_WORDS[connection]}
+        </span>
+      </div>
+    </div>
+  );
+}

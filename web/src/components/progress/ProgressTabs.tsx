@@ -1,0 +1,43 @@
+import { type KeyboardEvent, useRef } from 'react';
+import { useStore } from 'zustand';
+import { uploads } from '../../app';
+import { PANEL_ID, type Tab, TABS, tabCount } from './tabs';
+
+/** The tabs All, Active, Completed and Failed, each with its count. */
+export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab) => void }) {
+  const counts = useStore(uploads, (state) => state.counts);
+  const list = useRef<HTMLDivElement>(null);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = TABS[(TABS.findIndex(({ id }) => id === tab) + step + TABS.length) % TABS.length];
+    if (!next) return;
+    onChange(next.id);
+    list.current?.querySelector<HTMLElement>(`#${PANEL_ID}-tab-${next.id}`)?.focus();
+  };
+
+  return (
+    <div className="tabs" role="tablist" aria-label="Uploads" ref={list} onKeyDown={onKeyDown}>
+      {TABS.map(({ id, label }) => (
+        <button
+          key={id}
+          id={`${PANEL_ID}-tab-${id}`}
+          type="button"
+          role="tab"
+          aria-selected={tab === id}
+          aria-controls={`${PANEL_ID}-rows`}
+          tabIndex={tab === id ? 0 : -1}
+          className="tab"
+          data-tab={id}
+          onClick={() => {
+            onChange(id);
+          }}
+        >
+          {label} <span className="tab-count">{tabCount(counts, id).toLocaleString('en')}</span>
+        </button>
+      ))}
+    </div>
+  );
+}

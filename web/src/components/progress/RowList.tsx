@@ -1,0 +1,64 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useMemo, useRef } from 'react';
+import { useStore } from 'zustand';
+import { uploads } from '../../app';
+import { PhotoRowView } from './PhotoRowView';
+import { PANEL_ID, rowsOfTab, type Tab, TABS } from './tabs';
+
+const ROW_HEIGHT = 72;
+const NOTHING: Record<Tab, string> = {
+  all: 'No uploads yet.',
+  active: 'Nothing is under way.',
+  completed: 'Nothing has been completed yet.',
+  failed: 'Nothing has failed.',
+};
+
+/** The rows of a tab, of which only those in sight exist. */
+export function RowList({ tab }: { tab: Tab }) {
+  const membership = useStore(uploads, (state) => state.membership);
+  // Who is in the tab changes with `membership` alone; rows follow themselves.
+  // eslint-disable-next-line react-hooks/exhaustive-deps
+  const ids = useMemo(() => rowsOfTab(uploads.getState(), tab), [tab, membership]);
+  const scroller = useRef<HTMLDivElement>(null);
+  const rows = useVirtualizer({
+    count: ids.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    getItemKey: (index) => ids[index] ?? index,
+    overscan: 6,
+  });
+
+  return (
+    <div
+      ref={scroller}
+      className="rows"
+      id={`${PANEL_ID}-rows`}
+      role="tabpanel"
+      aria-labelledby={`${PANEL_ID}-tab-${tab}`}
+      tabIndex={0}
+    >
+      {ids.length === 0 && <p className="rows-empty">{NOTHING[tab]}</p>}
+      <div
+        className="rows-all"
+        role="list"
+        aria-label={`${TABS.find(({ id }) => id === tab)?.label ?? ''} uploads`}
+        style={{ height: rows.getTotalSize() }}
+      >
+        {rows.getVirtualItems().map(({ index, key, start }) => (
+          <div
+            key={key}
+            ref={rows.measureElement}
+            data-index={index}
+            role="listitem"
+            aria-setsize={ids.length}
+            aria-posinset={index + 1}
+            className="rows-one"
+            style={{ transform: `translateY(${start}px)` }}
+          >
+            <PhotoRowView photoId={ids[index] ?? ''} />
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}

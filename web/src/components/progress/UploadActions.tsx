@@ -1,0 +1,77 @@
+import { useStore } from 'zustand';
+import { uploads } from '../../app';
+import { uploadActions } from '../../hooks/useUpload';
+import { groupOf, type PhotoRow } from '../../stores/rows';
+import { IconButton } from '../icons';
+import { pausedCount, sendingCount } from './overall';
+
+/** What can be done with one photo, as it stands. */
+export function RowActions({ row }: { row: PhotoRow }) {
+  const { filename: name, photoId, phase, held } = row;
+  const group = groupOf(row);
+  const awaited = row.status === 'QUEUED' || row.status === 'UPLOADING';
+  return (
+    <span className="row-actions">
+      {awaited && held && phase !== 'failed' && phase !== 'cancelling' && phase !== null && phase !== 'finishing' && (
+        <IconButton
+          icon={phase === 'paused' ? 'play' : 'pause'}
+          label={`${phase === 'paused' ? 'Resume' : 'Pause'} ${name}`}
+          onClick={() => {
+            if (phase === 'paused') uploadActions.resume(photoId);
+            else uploadActions.pause(photoId);
+          }}
+        />
+      )}
+      {group === 'failed' && (
+        <IconButton
+          icon="retry"
+          label={`Retry ${name}`}
+          onClick={() => {
+            uploadActions.retry(row);
+          }}
+        />
+      )}
+      {(group === 'active' || (group === 'failed' && phase === 'failed')) && (
+        <IconButton
+          icon="close"
+          label={`Cancel ${name}`}
+          disabled={phase === 'cancelling'}
+          onClick={() => void uploadActions.cancel(photoId)}
+        />
+      )}
+      {group !== 'active' && phase !== 'failed' && (
+        <IconButton
+          icon="clear"
+          label={`Clear ${name} from this list`}
+          onClick={() => {
+            uploadActions.clear([photoId]);
+          }}
+        />
+      )}
+    </span>
+  );
+}
+
+/** What can be done with all photos at once. */
+export function BatchActions() {
+  const { active, completed, failed, cancelled } = useStore(uploads, (state) => state.counts);
+  const paused = useStore(uploads, pausedCount);
+  const sending = useStore(uploads, sendingCount);
+  return (
+    <div className="batch-actions" role="group" aria-label="All uploads">
+      {sending > 0 && <Button label="Pause all" onClick={uploadActions.pauseAll} />}
+      {paused > 0 && <Button label="Resume all" onClick={uploadActions.resumeAll} />}
+      {failed > 0 && <Button label="Retry failed" onClick={() => void uploadActions.retryAll()} />}
+      {active > 0 && <Button label="Cancel all" onClick={() => void uploadActions.cancelAll()} />}
+      {completed + failed + cancelled > 0 && <Button label="Clear ended" onClick={uploadActions.clearAll} />}
+    </div>
+  );
+}
+
+function Button({ label, onClick }: { label: string; onClick: () => void }) {
+  return (
+    <button type="button" className="text-button" onClick={onClick}>
+      {label}
+    </button>
+  );
+}

@@ -1,0 +1,25 @@
+import type { Totals, UploadState } from '../../stores/uploadStore';
+
+/** The percent of all rows together, weighed by bytes; 100 only when none is active. */
+export function overallPercent({ weight, work }: Totals, active: number): number {
+  if (weight === 0) return 0;
+  const percent = work / weight;
+  return active > 0 ? Math.min(percent, 99.9) : Math.min(100, percent);
+}
+
+/** How many photos this page could pause. */
+export function sendingCount({ photos }: UploadState): number {
+  return count(photos, (phase) => phase !== null && phase !== 'paused' && phase !== 'failed' && phase !== 'cancelling');
+}
+
+/** How many photos this page has paused. */
+export function pausedCount({ photos }: UploadState): number {
+  return count(photos, (phase) => phase === 'paused');
+}
+
+function count(photos: UploadState['photos'], wanted: (phase: string | null) => boolean): number {
+  let found = 0;
+  for (const row of photos.values())
+    if ((row.status === 'QUEUED' || row.status === 'UPLOADING') && wanted(row.phase)) found++;
+  return found;
+}

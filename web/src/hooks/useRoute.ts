@@ -1,0 +1,24 @@
+import { useSyncExternalStore } from 'react';
+
+const CHANGED = 'safelight:route';
+
+function subscribe(listener: () => void): () => void {
+  window.addEventListener('popstate', listener);
+  window.addEventListener(CHANGED, listener);
+  return () => {
+    window.removeEventListener('popstate', listener);
+    window.removeEventListener(CHANGED, listener);
+  };
+}
+
+/** The path shown now. */
+export function useRoute(): string {
+  return useSyncExternalStore(subscribe, () => window.location.pathname);
+}
+
+/** Go to a path of the page, without loading it anew. */
+export function go(path: string, replace = false): void {
+  if (replace) window.history.replaceState(null, '', path);
+  else window.history.pushState(null, '', path);
+  window.dispatchEvent(new Event(CHANGED));
+}

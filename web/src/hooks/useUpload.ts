@@ -1,0 +1,135 @@
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { currentEngine, uploadApi, uploads } from '../app';
+import { sentenceOf } from '../lib/api/errors';
+import { entriesOfDrop, filesOfDrop, filesOfPicker, type SourceFile } from '../lib/upload/source';
+import { countText } from '../lib/format';
+import { notify } from '../stores/noticeStore';
+import { type Group, groupOf, type PhotoRow } from '../stores/rows';
+
+/** Rows of a group, or all, as they are now. */
+function rowsOf(...groups: Group[]): PhotoRow[] {
+  return [...uploads.getState().photos.values()].filter((row) => groups.includes(groupOf(row)));
+}
+
+function idsOf(rows: PhotoRow[]): string[] {
+  return rows.map((row) => row.photoId);
+}
+
+async function saying(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === 'AbortError')) notify(sentenceOf(error));
+  }
+}
+
+/** Where the live channel is away, its news of a command is fetched at once. */
+async function look(jobIds: Iterable<string>): Promise<void> {
+  for (const jobId of new Set(jobIds)) {
+    const snapshot = await uploadApi.snapshot(jobId);
+    uploads.dispatch({ type: 'snapshot', snapshot });
+    for (const photo of snapshot.photos) currentEngine().told(photo.photoId, photo.status as 'QUEUED', photo.attempt);
+  }
+}
+
+const actions = {
+  pause: (photoId: string) => {
+    currentEngine().pause([photoId]);
+  },
+  resume: (photoId: string) => {
+    currentEngine().resume([photoId]);
+  },
+  cancel: (photoId: string) => saying(currentEngine().cancel([photoId])),
+  retry: (row: PhotoRow) => {
+    if (row.phase === 'failed') currentEngine().resume([row.photoId]);
+    else
+      void saying(
+        currentEngine()
+          .retry([row.photoId])
+          .then(() => look([row.jobId])),
+      );
+  },
+  clear: (photoIds: readonly string[]) => {
+    currentEngine().forget(photoIds);
+    uploads.dispatch({ type: 'cleared', photoIds });
+  },
+  pauseAll: () => {
+    currentEngine().pause();
+  },
+  resumeAll: () => {
+    currentEngine().resume(idsOf(rowsOf('active').filter((row) => row.phase === 'paused')));
+  },
+  cancelAll: () => {
+    const active = rowsOf('active');
+    const jobIds = new Set(active.map((row) => row.jobId));
+    // Stopped at once; and until the server has heard, nothing new begins.
+    currentEngine().pause(idsOf(active));
+    return saying(Promise.all([...jobIds].map((jobId) => uploadApi.cancelJob(jobId))).then(() => look(jobIds)));
+  },
+  retryAll: () => {
+    const failed = rowsOf('failed');
+    currentEngine().resume(idsOf(failed.filter((row) => row.phase === 'failed')));
+    const jobIds = new Set(failed.filter((row) => row.status === 'FAILED').map((row) => row.jobId));
+    return saying(Promise.all([...jobIds].map((jobId) => uploadApi.retryJob(jobId))).then(() => look(jobIds)));
+  },
+  clearAll: () => {
+    actions.clear(idsOf(rowsOf('completed', 'failed', 'cancelled')));
+  },
+};
+
+/** Everything that one may do with uploads; `preparing` says in words what is not yet a row. */
+export function useUpload() {
+  const [preparing, setPreparing] = useState<string | null>(null);
+
+  const add = useCallback(async (files: SourceFile[]) => {
+    if (files.length === 0) return;
+    setPreparing(`Announcing ${countText(files.length, 'file')}…`);
+    try {
+      await currentEngine().add(files);
+    } catch (error) {
+      if (!(error instanceof DOMException && error.name === 'AbortError')) notify(sentenceOf(error));
+    } finally {
+      setPreparing(null);
+    }
+  }, []);
+
+  const addPicked = useCallback((list: File[]) => add(filesOfPicker(list)), [add]);
+
+  const addDropped = useCallback(
+    async (transfer: DataTransfer) => {
+      const entries = entriesOfDrop(transfer);
+      if (entries.length === 0) {
+        notify('Nothing in that drop is a file or folder. Drop photos from your file manager.');
+        return;
+      }
+      setPreparing('Reading folders…');
+      const { files, unreadable } = await filesOfDrop(entries, (count) => {
+        setPreparing(`Reading folders… ${countText(count, 'file')}`);
+      });
+      setPreparing(null);
+      const [first] = unreadable;
+      if (first) notify(`${countText(unreadable.length, 'entry', 'entries')} could not be read, first ${first.path}.`);
+      if (files.length === 0 && !first) notify('There are no files in that folder.');
+      await add(files);
+    },
+    [add],
+  );
+
+  useWarningBeforeLeaving();
+  return useMemo(() => ({ ...actions, preparing, addPicked, addDropped }), [preparing, addPicked, addDropped]);
+}
+
+export const uploadActions = actions;
+
+/** While this page sends, closing it asks first: the files are only in its hands. */
+function useWarningBeforeLeaving(): void {
+  useEffect(() => {
+    const warn = (event: BeforeUnloadEvent) => {
+      if (currentEngine().busy) event.preventDefault();
+    };
+    window.addEventListener('beforeunload', warn);
+    return () => {
+      window.removeEventListener('beforeunload', warn);
+    };
+  }, []);
+}

@@ -1,0 +1,68 @@
+import { API_URL } from '../../config';
+import { retryAfter } from '../upload/backoff';
+import type { Auth } from './auth';
+import { ApiError, NetworkError, problemOf } from './errors';
+
+export interface Ask {
+  method?: 'GET' | 'POST' | 'DELETE';
+  body?: object;
+  query?: Record<string, string | number | undefined>;
+  headers?: Record<string, string>;
+  signal?: AbortSignal | undefined;
+}
+
+/** Calls of the contract, signed by whoever is signed in; a token that has expired is renewed once on the way. */
+export class ApiClient {
+  constructor(private readonly auth: Pick<Auth, 'freshToken' | 'renew'>) {}
+
+  /** The JSON answered, undefined for 204. Throws ApiError, NetworkError, or an AbortError of `signal`. */
+  async call<T>(path: string, ask: Ask = {}): Promise<T> {
+    const token = await this.auth.freshToken();
+    try {
+      return await this.send<T>(path, ask, token);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 401)) throw error;
+      return await this.send<T>(path, ask, (await this.auth.renew()).token);
+    }
+  }
+
+  private async send<T>(path: string, ask: Ask, token: string): Promise<T> {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(API_URL + path + search(ask.query), {
+        method: ask.method ?? 'GET',
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(ask.body && { 'content-type': 'application/json' }),
+          ...ask.headers,
+        },
+        ...(ask.body && { body: JSON.stringify(ask.body) }),
+        ...(ask.signal && { signal: ask.signal }),
+      });
+      text = await response.text();
+    } catch (error) {
+      ask.signal?.throwIfAborted();
+      throw new NetworkError(`${path}: no answer`, { cause: error });
+    }
+    if (!response.ok) throw problemOf(response.status, text, retryAfter(response.headers.get('retry-after')));
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+}
+
+/** Whether the server answers at all; a proxy that answers in its place (502 to 504) does not count. */
+export async function serverAnswers(): Promise<boolean> {
+  try {
+    const response = await fetch(`${API_URL}/health/live`, { cache: 'no-store', signal: AbortSignal.timeout(5_000) });
+    return ![502, 503, 504].includes(response.status);
+  } catch {
+    return false; // no answer is the answer
+  }
+}
+
+function search(query: Ask['query']): string {
+  const given = Object.entries(query ?? {}).filter(
+    (entry): entry is [string, string | number] => entry[1] !== undefined,
+  );
+  return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}` : '';
+}

@@ -1,0 +1,67 @@
+import type {
+  CreateJob,
+  FileIn,
+  FinalizeMultipartUploadRequest,
+  Item,
+  JobCreated,
+  Jobs,
+  Snapshot,
+  StoredParts,
+  Urls,
+} from '../../types/wire';
+import type { ApiClient } from './client';
+
+/** Most files that one call may declare. */
+export const MAX_FILES = 1_000;
+
+/** The commands and queries of uploads, one function each. */
+export class UploadApi {
+  constructor(private readonly client: ApiClient) {}
+
+  createJob(body: CreateJob, idempotencyKey: string, signal?: AbortSignal): Promise<JobCreated> {
+    const headers = { 'idempotency-key': idempotencyKey };
+    return this.client.call('/commands/upload-jobs', { method: 'POST', body, headers, signal });
+  }
+
+  addFiles(jobId: string, files: FileIn[], signal?: AbortSignal): Promise<{ items: Item[] }> {
+    return this.client.call(`/commands/upload-jobs/${jobId}/files`, { method: 'POST', body: { files }, signal });
+  }
+
+  /** URLs of these parts, or of a photo that goes whole. */
+  urls(photoId: string, partNumbers?: number[], signal?: AbortSignal): Promise<Urls> {
+    const body = partNumbers ? { partNumbers } : {};
+    return this.client.call(`/commands/upload/${photoId}/urls`, { method: 'POST', body, signal });
+  }
+
+  finalize(photoId: string, body: FinalizeMultipartUploadRequest, signal?: AbortSignal): Promise<void> {
+    return this.client.call(`/commands/upload/${photoId}/finalize`, { method: 'POST', body, signal });
+  }
+
+  storedParts(photoId: string, signal?: AbortSignal): Promise<StoredParts> {
+    return this.client.call(`/queries/upload/${photoId}/parts`, { signal });
+  }
+
+  cancelPhoto(photoId: string): Promise<void> {
+    return this.client.call(`/commands/upload/${photoId}/cancel`, { method: 'POST' });
+  }
+
+  retryPhoto(photoId: string): Promise<void> {
+    return this.client.call(`/commands/upload/${photoId}/retry`, { method: 'POST' });
+  }
+
+  cancelJob(jobId: string): Promise<void> {
+    return this.client.call(`/commands/upload-jobs/${jobId}/cancel`, { method: 'POST' });
+  }
+
+  retryJob(jobId: string): Promise<void> {
+    return this.client.call(`/commands/upload-jobs/${jobId}/retry`, { method: 'POST' });
+  }
+
+  activeJobs(cursor?: string): Promise<Jobs> {
+    return this.client.call('/queries/upload-jobs', { query: { status: 'active', cursor } });
+  }
+
+  snapshot(jobId: string, signal?: AbortSignal): Promise<Snapshot> {
+    return this.client.call(`/queries/upload-jobs/${jobId}`, { signal });
+  }
+}

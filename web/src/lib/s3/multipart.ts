@@ -1,0 +1,97 @@
+import { reasonOf, retryAfter } from '../upload/backoff';
+import { NetworkError, problemOf } from '../api/errors';
+
+/** Files up to this size, in bytes, go as a single PUT; parts are this large unless the server says otherwise. */
+export const PART_SIZE = 8 * 1024 * 1024;
+
+// Once bytes flow, so long a silence means that the connection is dead (a laptop that slept, a lost network).
+const STALLED_AFTER_MS = 60_000;
+// The store answers once the bytes are on its disk.
+const STORED_WITHIN_MS = 180_000;
+
+export interface Slice {
+  /** From 1. */
+  partNumber: number;
+  /** Offset of the first byte. */
+  start: number;
+  /** Offset behind the last byte. */
+  end: number;
+}
+
+/** The slices that a file of `size` bytes is sent in. */
+export function slicesOf(size: number, partSize: number): Slice[] {
+  return Array.from({ length: Math.ceil(size / partSize) }, (_, index) => ({
+    partNumber: index + 1,
+    start: index * partSize,
+    end: Math.min(size, (index + 1) * partSize),
+  }));
+}
+
+export interface PutOptions {
+  headers?: Record<string, string> | null | undefined;
+  signal: AbortSignal;
+  /** Bytes of this request handed to the network so far. */
+  onProgress: (loaded: number) => void;
+}
+
+/** PUT `body` to a presigned URL; the ETag answered, without its quotes. */
+export type Put = (url: string, body: Blob, options: PutOptions) => Promise<string>;
+
+/** `Put` over XMLHttpRequest: fetch cannot tell how much of an upload has gone out. */
+export const putOverXhr: Put = (url, body, { headers, signal, onProgress }) =>
+  new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(reasonOf(signal));
+      return;
+    }
+    const xhr = new XMLHttpRequest();
+    let watchdog: ReturnType<typeof setTimeout> | undefined;
+    const watch = (ms: number) => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => {
+        settle(() => {
+          reject(new NetworkError('the upload stood still'));
+        });
+        xhr.abort();
+      }, ms);
+    };
+    const settle = (then: () => void) => {
+      clearTimeout(watchdog);
+      signal.removeEventListener('abort', abort);
+      then();
+    };
+    const abort = () => {
+      settle(() => {
+        reject(reasonOf(signal));
+      });
+      xhr.abort();
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    xhr.upload.onprogress = ({ loaded }) => {
+      watch(STALLED_AFTER_MS);
+      onProgress(loaded);
+    };
+    xhr.upload.onload = () => {
+      watch(STORED_WITHIN_MS);
+    };
+    xhr.onerror = () => {
+      settle(() => {
+        reject(new NetworkError('the upload was cut off'));
+      });
+    };
+    xhr.onload = () => {
+      settle(() => {
+        if (xhr.status < 200 || xhr.status > 299) {
+          reject(problemOf(xhr.status, xhr.responseText, retryAfter(xhr.getResponseHeader('retry-after'))));
+          return;
+        }
+        const etag = xhr.getResponseHeader('etag');
+        if (etag === null) reject(new Error('The store hides the ETag. Let its CORS rules expose the ETag header.'));
+        else resolve(etag.replace(/^W\//, '').replaceAll('"', ''));
+      });
+    };
+    xhr.open('PUT', url);
+    for (const [name, value] of Object.entries(headers ?? {})) xhr.setRequestHeader(name, value);
+    // A type of its own would be sent with the body, and is no part of what was signed.
+    xhr.send(body.type === '' ? body : body.slice(0, body.size, ''));
+  });

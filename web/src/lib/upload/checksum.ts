@@ -1,0 +1,64 @@
+import { FileGone } from '../api/errors';
+import { crc32c } from './crc32c';
+
+// Read in slices of this many bytes, so that no file is ever held whole.
+const SLICE = 8 * 1024 * 1024;
+
+/** The CRC32C of a blob. Throws FileGone where it can no longer be read. */
+export type Checksum = (blob: Blob) => Promise<number>;
+
+/** The CRC32C of a blob, computed here. */
+export const checksumHere: Checksum = async (blob) => {
+  let crc = 0;
+  for (let start = 0; start < blob.size; start += SLICE) {
+    const slice = blob.slice(start, Math.min(blob.size, start + SLICE));
+    crc = crc32c(new Uint8Array(await slice.arrayBuffer()), crc);
+  }
+  return crc;
+};
+
+export type WorkerRequest = { id: number; blob: Blob };
+export type WorkerAnswer = { id: number; crc: number } | { id: number; gone: string };
+
+interface Asked {
+  resolve: (crc: number) => void;
+  reject: (error: Error) => void;
+}
+
+/** `Checksum` in a few Web Workers, started when first needed; each works off what it is given in turn. */
+export function checksumInWorkers(count: number): Checksum {
+  const workers: { worker: Worker; asked: Map<number, Asked> }[] = [];
+  let last = 0;
+
+  function start() {
+    const worker = new Worker(new URL('./checksumWorker.ts', import.meta.url), { type: 'module' });
+    const asked = new Map<number, Asked>();
+    worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
+      const waiting = asked.get(data.id);
+      asked.delete(data.id);
+      if ('crc' in data) waiting?.resolve(data.crc);
+      else waiting?.reject(new FileGone());
+    };
+    worker.onerror = (event) => {
+      for (const waiting of asked.values()) waiting.reject(new Error(`The checksum worker stopped: ${event.message}`));
+      asked.clear();
+      workers.splice(
+        workers.findIndex((one) => one.worker === worker),
+        1,
+      );
+      worker.terminate();
+    };
+    const started = { worker, asked };
+    workers.push(started);
+    return started;
+  }
+
+  return (blob) =>
+    new Promise((resolve, reject) => {
+      const idlest = workers.toSorted((a, b) => a.asked.size - b.asked.size)[0];
+      const chosen = idlest && (idlest.asked.size === 0 || workers.length >= count) ? idlest : start();
+      const id = ++last;
+      chosen.asked.set(id, { resolve, reject });
+      chosen.worker.postMessage({ id, blob } satisfies WorkerRequest);
+    });
+}

@@ -1,0 +1,149 @@
+import { ApiError, FileGone, NetworkError } from '../api/errors';
+import type { UploadApi } from '../api/upload';
+import type { Put, PutOptions } from '../s3/multipart';
+import type { Checksum } from './checksum';
+import type { Connectivity } from './connectivity';
+import { hex32 } from './crc32c';
+import { type Patience, persist } from './retry';
+import type { Scheduler } from './scheduler';
+
+/** What this page is doing with a photo's bytes. */
+export type Sending = 'waiting' | 'sending' | 'finishing' | 'unreachable' | 'busy' | 'signed-out';
+
+export interface TransferPorts {
+  api: Pick<UploadApi, 'urls' | 'storedParts' | 'finalize'>;
+  put: Put;
+  checksum: Checksum;
+  scheduler: Scheduler;
+  connectivity: Connectivity;
+  signedIn: (signal: AbortSignal) => Promise<void>;
+}
+
+export interface TransferReport {
+  phase: (phase: Sending) => void;
+  /** `stored`: the count is what the store was found to have, not what was sent now. */
+  bytes: (sent: number, stored?: boolean) => void;
+}
+
+/** Where bytes go. */
+export interface Target {
+  url: string;
+  headers?: PutOptions['headers'];
+}
+
+// So often are bytes sent again that arrived otherwise than they left.
+const MOST_CORRUPTED = 3;
+const MOST_RENEWALS = 5;
+
+/** One photo's way to the store and the server: every request goes through the scheduler and is repeated patiently. */
+export class Line {
+  constructor(
+    readonly ports: TransferPorts,
+    readonly report: TransferReport,
+    readonly signal: AbortSignal,
+  ) {}
+
+  get patience(): Patience {
+    const { connectivity, signedIn } = this.ports;
+    return { connectivity, signedIn, signal: this.signal, onWait: this.report.phase };
+  }
+
+  /** The same line, ended by `signal` too. */
+  until(signal: AbortSignal): Line {
+    return new Line(this.ports, this.report, signal);
+  }
+
+  /** A command or query about the photo. */
+  ask<T>(work: () => Promise<T>): Promise<T> {
+    return persist(() => this.ports.scheduler.run(this.signal, work, true), this.patience);
+  }
+
+  /** The same for one who is in the scheduler already, and would wait for himself. */
+  askInside<T>(work: () => Promise<T>): Promise<T> {
+    return persist(work, this.patience);
+  }
+
+  /**
+   * PUT `blob` until the store has it as it is, and give its ETag and CRC32C.
+   *
+   * `url` is asked for in every attempt, with `renew` after a 403 (an expired or refused signature);
+   * `stored` may say before a repetition that an earlier attempt got through after all, by giving the ETag.
+   */
+  async send(
+    blob: Blob,
+    url: (renew: boolean) => Promise<Target>,
+    onProgress: (loaded: number) => void,
+    stored: () => Promise<string | null>,
+  ): Promise<{ etag: string; crc: number }> {
+    const { ports, signal } = this;
+    let crc: Promise<number> | undefined;
+    let renew = false;
+    let renewals = 0;
+    let corrupted = 0;
+    const attempt = async (again: number): Promise<{ etag: string; crc: number }> => {
+      const already = again > 0 ? await stored() : null;
+      if (already !== null) return { etag: already, crc: await (crc ??= ports.checksum(blob)) };
+      return ports.scheduler.run(
+        signal,
+        async () => {
+          const target = await url(renew);
+          renew = false;
+          this.report.phase('sending');
+          onProgress(0);
+          crc ??= ports.checksum(blob);
+          const [etag, sum] = await Promise.all([this.put(target, blob, onProgress), crc]);
+          onProgress(blob.size);
+          return { etag, crc: sum };
+        },
+        again > 0,
+      );
+    };
+    for (;;) {
+      try {
+        const sent = await persist(attempt, this.patience);
+        if (!differs(sent.etag, sent.crc)) return sent;
+        if (++corrupted >= MOST_CORRUPTED) throw new Corrupted();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof ApiError && error.status === 403 && ++renewals <= MOST_RENEWALS)) throw error;
+        renew = true;
+      }
+      onProgress(0);
+    }
+  }
+
+  private async put(target: Target, blob: Blob, onProgress: (loaded: number) => void): Promise<string> {
+    const { put } = this.ports;
+    try {
+      return await put(target.url, blob, { headers: target.headers, signal: this.signal, onProgress });
+    } catch (error) {
+      onProgress(0);
+      // Browsers report a file that they can no longer read as a broken connection.
+      if (error instanceof NetworkError) await ensureReadable(blob);
+      throw error;
+    }
+  }
+}
+
+/** The bytes that arrived are not those that were sent, again and again. */
+export class Corrupted extends Error {
+  constructor() {
+    super(
+      'The bytes that arrived differ from the file, three times in a row. Check the network and the disk, then retry.',
+    );
+  }
+}
+
+/** Whether a store whose ETag is a CRC32C, as the embedded one's is, has other bytes than `crc` stands for. */
+export function differs(etag: string, crc: number): boolean {
+  return /^[0-9a-f]{8}$/.test(etag) && etag !== hex32(crc);
+}
+
+/** Throws FileGone where the file can no longer be read. */
+async function ensureReadable(blob: Blob): Promise<void> {
+  try {
+    await blob.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new FileGone();
+  }
+}

@@ -1,0 +1,173 @@
+import { ApiError } from '../api/errors';
+import { type Slice, slicesOf } from '../s3/multipart';
+import type { Item, PartUrl } from '../../types/wire';
+import { combineCrc32c, hex32 } from './crc32c';
+import { differs, type Line, type Target } from './line';
+
+// Signed just before they are needed, so that none expires unused.
+const URLS_AT_ONCE = 16;
+const MOST_FINALIZES = 3;
+
+interface Part extends Slice {
+  crc: number | null;
+  /** Set once the store has the part. */
+  etag: string | null;
+  loaded: number;
+}
+
+/** One file in parts, all at once as far as the scheduler lets them; only what the store does not have is sent. */
+export class MultipartTransfer {
+  private uploadId = '';
+  private parts: Part[] = [];
+  private readonly urls = new Map<number, PartUrl>();
+  private readonly signing = new Map<number, Promise<void>>();
+  private syncing: Promise<void> | null = null;
+  private sent = 0;
+
+  constructor(
+    private readonly photoId: string,
+    private readonly file: File,
+    private readonly plan: NonNullable<Item['multipart']> | null,
+    private readonly line: Line,
+  ) {}
+
+  /** Resolves once the server has the whole file. */
+  async run(): Promise<void> {
+    if (this.plan) {
+      this.begin(this.plan.uploadId, this.plan.partSize);
+      for (const url of this.plan.partUrls) this.urls.set(url.partNumber, url);
+    } else {
+      await this.sync();
+    }
+    for (let finalizes = 1; ; finalizes++) {
+      await this.sendMissing();
+      this.line.report.phase('finishing');
+      try {
+        await this.finalize();
+        return;
+      } catch (error) {
+        if (!(error instanceof ApiError && error.code === 'part-mismatch') || finalizes >= MOST_FINALIZES) throw error;
+        for (const part of this.parts) part.etag = null;
+        await this.sync();
+      }
+    }
+  }
+
+  private begin(uploadId: string, partSize: number): void {
+    this.uploadId = uploadId;
+    this.parts = slicesOf(this.file.size, partSize).map((slice) => ({ ...slice, crc: null, etag: null, loaded: 0 }));
+    this.sent = 0;
+  }
+
+  /** Ask what the store has. Those who ask meanwhile share the answer. */
+  private sync(): Promise<void> {
+    this.syncing ??= this.askForParts().finally(() => {
+      this.syncing = null;
+    });
+    return this.syncing;
+  }
+
+  private async askForParts(): Promise<void> {
+    const { line } = this;
+    const stored = await line.ask(() => line.ports.api.storedParts(this.photoId, line.signal));
+    if (stored.uploadId !== this.uploadId) this.begin(stored.uploadId, stored.partSize);
+    for (const { partNumber, etag, size } of stored.parts) {
+      const part = this.parts[partNumber - 1];
+      if (part?.etag !== null || size !== part.end - part.start) continue;
+      part.etag = etag.replaceAll('"', '');
+      this.sent += size - part.loaded;
+      part.loaded = size;
+    }
+    line.report.bytes(this.sent, true);
+  }
+
+  private async sendMissing(): Promise<void> {
+    const failed = new AbortController();
+    const stop = () => {
+      failed.abort(this.line.signal.reason);
+    };
+    this.line.signal.addEventListener('abort', stop, { once: true });
+    const line = this.line.until(failed.signal);
+    try {
+      await Promise.all(this.parts.map((part) => this.complete(part, line)));
+    } catch (error) {
+      failed.abort();
+      this.line.signal.throwIfAborted();
+      throw error;
+    } finally {
+      this.line.signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Leave `part` stored, with its CRC32C known and equal to the store's where that tells one. */
+  private async complete(part: Part, line: Line): Promise<void> {
+    if (part.etag !== null) {
+      part.crc ??= await line.ports.scheduler.run(line.signal, () => line.ports.checksum(this.bytesOf(part)));
+      if (!differs(part.etag, part.crc)) return;
+      part.etag = null;
+      this.note(part, 0);
+    }
+    const { etag, crc } = await line.send(
+      this.bytesOf(part),
+      (renew) => this.urlOf(part, renew),
+      (loaded) => {
+        if (part.etag === null) this.note(part, loaded);
+      },
+      async () => {
+        await this.sync();
+        return part.etag;
+      },
+    );
+    part.crc = crc;
+    part.etag = etag;
+    this.note(part, part.end - part.start);
+  }
+
+  private bytesOf(part: Part): Blob {
+    return this.file.slice(part.start, part.end);
+  }
+
+  private note(part: Part, loaded: number): void {
+    this.sent += loaded - part.loaded;
+    part.loaded = loaded;
+    this.line.report.bytes(this.sent);
+  }
+
+  private async urlOf({ partNumber }: Part, renew: boolean): Promise<Target> {
+    if (renew) this.urls.clear(); // signed together, expired together
+    for (;;) {
+      const url = this.urls.get(partNumber);
+      if (url) return { url: url.presignedUrl, headers: url.headers };
+      await (this.signing.get(partNumber) ?? this.sign(partNumber));
+    }
+  }
+
+  /** URLs for `first` and the parts next to be sent. */
+  private sign(first: number): Promise<void> {
+    const { line } = this;
+    const due = this.parts
+      .slice(first - 1)
+      .filter((part) => part.etag === null && !this.urls.has(part.partNumber) && !this.signing.has(part.partNumber))
+      .slice(0, URLS_AT_ONCE)
+      .map((part) => part.partNumber);
+    const wanted = due.includes(first) ? due : [first];
+    const signed = line
+      .askInside(() => line.ports.api.urls(this.photoId, wanted, line.signal))
+      .then(({ partUrls }) => {
+        for (const url of partUrls ?? []) this.urls.set(url.partNumber, url);
+      })
+      .finally(() => {
+        for (const number of wanted) this.signing.delete(number);
+      });
+    for (const number of wanted) this.signing.set(number, signed);
+    return signed;
+  }
+
+  private async finalize(): Promise<void> {
+    const { line, uploadId } = this;
+    const parts = this.parts.map(({ partNumber, etag }) => ({ partNumber, etag: etag ?? '' }));
+    const whole = this.parts.reduce((crc, part) => combineCrc32c(crc, part.crc ?? 0, part.end - part.start), 0);
+    const checksum = `crc32c:${hex32(whole)}`;
+    await line.ask(() => line.ports.api.finalize(this.photoId, { uploadId, parts, checksum }, line.signal));
+  }
+}

@@ -1,0 +1,98 @@
+/** A file to be sent, with its path within the folder that was chosen, if one was. */
+export interface SourceFile {
+  file: File;
+  relativePath: string | null;
+}
+
+export interface Gathered {
+  files: SourceFile[];
+  /** Paths that could not be read, each with the reason. */
+  unreadable: { path: string; reason: string }[];
+}
+
+/** What a file or folder picker gave. */
+export function filesOfPicker(list: Iterable<File>): SourceFile[] {
+  return [...list].map((file) => ({ file, relativePath: file.webkitRelativePath || null }));
+}
+
+/**
+ * The entries of a drop. To be called within the event: its items are empty afterwards.
+ *
+ * Where the browser knows no entries, the plain files are all there is.
+ */
+export function entriesOfDrop(transfer: DataTransfer): (FileSystemEntry | File)[] {
+  const found: (FileSystemEntry | File)[] = [];
+  for (const item of transfer.items) {
+    if (item.kind !== 'file') continue;
+    const dropped = item.webkitGetAsEntry() ?? item.getAsFile();
+    if (dropped) found.push(dropped);
+  }
+  return found;
+}
+
+/** Every file under the dropped entries, folders opened to any depth. `onFound` hears the count as it grows. */
+export async function filesOfDrop(
+  entries: readonly (FileSystemEntry | File)[],
+  onFound: (count: number) => void = () => undefined,
+): Promise<Gathered> {
+  const gathered: Gathered = { files: [], unreadable: [] };
+  const folders: FileSystemDirectoryEntry[] = [];
+
+  const take = async (entry: FileSystemEntry | File): Promise<void> => {
+    if (entry instanceof File) {
+      gathered.files.push({ file: entry, relativePath: null });
+    } else if (isFolder(entry)) {
+      folders.push(entry);
+    } else {
+      const file = await orUnreadable(entry, fileOf(entry as FileSystemFileEntry));
+      const path = entry.fullPath.replace(/^\//, '');
+      if (file) gathered.files.push({ file, relativePath: path.includes('/') ? path : null });
+    }
+  };
+
+  const orUnreadable = async <T>(entry: FileSystemEntry, work: Promise<T>): Promise<T | null> => {
+    try {
+      return await work;
+    } catch (error) {
+      gathered.unreadable.push({ path: entry.fullPath.replace(/^\//, ''), reason: String(error) });
+      return null;
+    }
+  };
+
+  await Promise.all(entries.map(take));
+  onFound(gathered.files.length);
+  for (let folder = folders.pop(); folder; folder = folders.pop()) {
+    const reader = folder.createReader();
+    // Browsers give a hundred entries at a time, and an empty list at the end.
+    for (;;) {
+      const batch = await orUnreadable(folder, readBatch(reader));
+      if (!batch?.length) break;
+      await Promise.all(batch.map(take));
+      onFound(gathered.files.length);
+    }
+  }
+  gathered.files.sort((a, b) => collator.compare(pathOf(a), pathOf(b)));
+  return gathered;
+}
+
+const collator = new Intl.Collator(undefined, { numeric: true });
+
+function pathOf({ file, relativePath }: SourceFile): string {
+  return relativePath ?? file.name;
+}
+
+function isFolder(entry: FileSystemEntry): entry is FileSystemDirectoryEntry {
+  return entry.isDirectory;
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => {
+    entry.file(resolve, reject);
+  });
+}
+
+function readBatch(reader: FileSystemDirectoryReader): Promise<FileSystemEntry[]> {
+  return new Promise((resolve, reject) => {
+    reader.readEntries(resolve, reject);
+  });
+}

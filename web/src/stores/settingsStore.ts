@@ -1,0 +1,34 @@
+import { createStore } from 'zustand/vanilla';
+
+export const DEFAULT_LIMIT = 100;
+export const MOST_REQUESTS = 256;
+const KEPT = 'safelight.settings';
+
+export type Theme = 'system' | 'dark' | 'light';
+
+export interface Settings {
+  /** Most requests that send or finish uploads at once. */
+  limit: number;
+  theme: Theme;
+}
+
+/** What a person set in this browser, kept over reloads. */
+export const settingsStore = createStore<Settings>(() => read(localStorage.getItem(KEPT)));
+
+settingsStore.subscribe((settings) => {
+  localStorage.setItem(KEPT, JSON.stringify(settings));
+});
+
+function read(kept: string | null): Settings {
+  let found: Partial<Settings> = {};
+  try {
+    found = (JSON.parse(kept ?? '{}') ?? {}) as Partial<Settings>;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error; // not ours: the defaults will do
+  }
+  const { limit, theme } = found;
+  return {
+    limit: typeof limit === 'number' && limit >= 1 && limit <= MOST_REQUESTS ? Math.floor(limit) : DEFAULT_LIMIT,
+    theme: theme === 'dark' || theme === 'light' ? theme : 'system',
+  };
+}

@@ -1,0 +1,28 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+const SERVER = process.env.SAFELIGHT_SERVER ?? 'http://127.0.0.1:8080';
+
+export default defineConfig({
+  plugins: [react()],
+  envPrefix: ['VITE_', 'NEXT_PUBLIC_'],
+  build: {
+    outDir: '../src/safelight/page',
+    emptyOutDir: true,
+    target: 'es2022',
+  },
+  worker: { format: 'es' },
+  server: {
+    host: '127.0.0.1',
+    port: 5173,
+    strictPort: true,
+    proxy: {
+      '^/(api|commands|queries|health|storage)/': SERVER,
+      '/ws': { target: SERVER, ws: true },
+    },
+  },
+  test: {
+    include: ['tests/**/*.test.{ts,tsx}'],
+    restoreMocks: true,
+  },
+});
