@@ -16,6 +16,11 @@ class Budget:
         self._free = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    @property
+    def held(self) -> int:
+        """Bytes handed out now."""
+        return self._total - self._free
+
     @asynccontextmanager
     async def hold(self, wanted: int) -> AsyncIterator[None]:
         """Have `wanted` bytes within the context; more than there are in all means all of them, so alone."""

@@ -64,11 +64,38 @@ def is_raw(kind: str) -> bool:
 
 
 def ends_early(file: BinaryIO, kind: str, size: int) -> bool:
-    """Whether the container itself says that bytes are missing. libvips does not notice this of WebP."""
-    if kind != "image/webp":
-        return False
-    file.seek(4)
-    return int.from_bytes(file.read(4), "little") + 8 > size
+    """Whether the container itself says that bytes are missing, where libvips does not notice it."""
+    if kind == "image/webp":
+        file.seek(4)
+        return int.from_bytes(file.read(4), "little") + 8 > size
+    return kind == "image/gif" and not _gif_is_whole(file)
+
+
+def _gif_is_whole(file: BinaryIO) -> bool:
+    """Walk the blocks to the trailer (GIF89a, 27); of an animation libvips looks at the first picture alone."""
+    file.seek(10)
+    _skip_colours(file, file.read(1))
+    file.seek(2, 1)
+    while (mark := file.read(1)) != b";":
+        if mark == b",":
+            file.seek(8, 1)
+            _skip_colours(file, file.read(1))
+            file.seek(1, 1)
+        elif mark == b"!":
+            file.seek(1, 1)
+        else:
+            # No block begins like that: the file has ended, or its decoder is to say what is wrong with it.
+            return mark != b""
+        while length := file.read(1):
+            if length == b"\0":
+                break
+            file.seek(length[0], 1)
+    return True
+
+
+def _skip_colours(file: BinaryIO, flags: bytes) -> None:
+    if flags and flags[0] & 0x80:
+        file.seek(3 << (flags[0] & 7) + 1, 1)
 
 
 def _of_brands(head: bytes) -> str | None:

@@ -14,7 +14,7 @@ from typing import Final
 import pyvips
 
 from safelight.errors import DamagedImage, TooManyPixels
-from safelight.processing import heic, metadata, raw
+from safelight.processing import heic, jpeg, metadata, raw
 from safelight.processing.filetype import is_raw
 from safelight.processing.thumbhash import thumbhash
 from safelight.processing.wire import Description, Thumbnails
@@ -96,6 +96,8 @@ def _webp(image: pyvips.Image) -> bytes:
 def _reduced(path: Path, media_type: str) -> pyvips.Image:
     if is_raw(media_type):
         return raw.reduced(path, LARGE)
+    if media_type == "image/jpeg":
+        return jpeg.reduced(path, LARGE, upright=True)
     if media_type == "image/heic":
         whole = heic.pixels(path)
     elif media_type == "image/avif":

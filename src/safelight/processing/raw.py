@@ -12,6 +12,7 @@ import pyvips
 import rawpy
 
 from safelight.errors import DamagedImage, DecodeMemory, UnsupportedType
+from safelight.processing import jpeg
 
 MiB: Final = 1024 * 1024
 # LibRaw's `flip` in clockwise degrees.
@@ -62,9 +63,7 @@ def _preview(file: rawpy.RawPy, box: int) -> pyvips.Image | None:
         return _upright(_from_array(thumb.data).thumbnail_image(box, height=box, size="down"), file.sizes)
     if thumb.format is not rawpy.ThumbFormat.JPEG:
         return None
-    image = pyvips.Image.thumbnail_buffer(
-        thumb.data, box, height=box, size="down", no_rotate=True, output_profile="srgb", fail_on="error"
-    )
+    image = jpeg.reduced(thumb.data, box, upright=False)
     return _upright(image, file.sizes)
 
 
@@ -75,14 +74,14 @@ def _from_array(pixels: npt.NDArray[np.uint8]) -> pyvips.Image:
 
 
 def _upright(image: pyvips.Image, sizes: rawpy.ImageSizes) -> pyvips.Image:
-    """Most previews lie as the sensor does; some say so themselves, some were turned by the camera already."""
+    """Most previews lie as the sensor does, and LibRaw notes the turn in their EXIF; some cameras turn them before."""
+    turned_already = sizes.flip in (5, 6) and (image.width < image.height) == (sizes.width > sizes.height)
+    if turned_already:
+        return image
+    # Turning reads from below: the picture, in its box by now, must be in memory.
     if "orientation" in image.get_fields() and image.get("orientation") != 1:
-        return image.autorot()
-    quarter = sizes.flip in (5, 6)
-    turned_already = quarter and (image.width < image.height) == (sizes.width > sizes.height)
-    if sizes.flip in _TURNS and not turned_already:
-        return image.rot(_TURNS[sizes.flip])
-    return image
+        return image.copy_memory().autorot()
+    return image.copy_memory().rot(_TURNS[sizes.flip]) if sizes.flip in _TURNS else image
 
 
 def _open(path: Path) -> rawpy.RawPy:
