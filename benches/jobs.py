@@ -33,7 +33,9 @@ def measure() -> dict[str, Any]:
         whole, bytes_alone = [], []
         for round_ in range(ROUNDS):
             whole.append(_cpu(server, partial(_life, client, round_)))
-            bytes_alone.append(_cpu(server, partial(_puts, client)))
+            job_id, urls = _declared(client)
+            bytes_alone.append(_cpu(server, partial(_puts, client, urls)))
+            client.post(f"/commands/upload-jobs/{job_id}/cancel")
     beside = [(w - b) / PHOTOS * 1000 for w, b in zip(whole, bytes_alone, strict=True)]
     return {
         "create_1000_files_seconds": _spread(creating),
@@ -79,15 +81,17 @@ def _until_completed(client: Client, job_id: str) -> None:
         time.sleep(0.5)
 
 
-def _puts(client: Client) -> None:
-    """The bytes alone: the same signed PUTs, never finalized within the round, then cancelled outside it."""
+def _declared(client: Client) -> tuple[str, list[str]]:
+    created = client.declare(*((f"{n}.jpg", len(jpeg())) for n in range(PHOTOS)))
+    return created["jobId"], [item["presignedUrl"] for item in created["items"]]
+
+
+def _puts(client: Client, urls: list[str]) -> None:
+    """The bytes alone: the same signed PUTs, nothing finalized."""
     photo = jpeg()
-    created = client.declare(*((f"{n}.jpg", len(photo)) for n in range(PHOTOS)))
-    urls = [item["presignedUrl"] for item in created["items"]]
     with ThreadPoolExecutor(8) as pool:
         statuses = pool.map(lambda url: client.put(url, content=photo).status_code, urls)
     assert set(statuses) == {200}
-    client.post(f"/commands/upload-jobs/{created['jobId']}/cancel")
 
 
 def _cpu(server: Server, work: Callable[[], None]) -> float:

@@ -50,7 +50,8 @@ class Server:
     @property
     def link(self) -> str:
         """The last one-time link that it printed."""
-        return re.findall(r"http\S+#code=\S+", (self.folder / "server.out").read_text())[-1]
+        links: list[str] = re.findall(r"http\S+#code=\S+", (self.folder / "server.out").read_text())
+        return links[-1]
 
     def start(self) -> Server:
         """Start it and wait until it is ready."""

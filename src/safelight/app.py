@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,21 +136,11 @@ def create_app(settings: Settings) -> Safelight:
                 await ports.store.close()
                 await ports.db.close()
 
-    api = FastAPI(
-        title="Safelight",
-        version=__version__,
-        summary="Photo ingest that keeps its promise.",
-        lifespan=lifespan,
-        separate_input_output_schemas=False,
-    )
+    api = _routes(lifespan)
     api.state.ports = ports
     api.state.board = board
     api.state.hub = hub
     api.state.failed_sign_ins = FailedSignIns()
-    errors.install(api)
-    for router in (jobs.router, events.router, uploads.router, photos.router, auth.router, health.router):
-        api.include_router(router)
-    api.include_router(page.router)
     api.add_middleware(BodyLimit)
     if settings.allowed_origins:
         api.add_middleware(
@@ -162,6 +152,25 @@ def create_app(settings: Settings) -> Safelight:
         )
     storage = StorageEdge(store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
     return Safelight(ports, api, storage, live)
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document; nothing is opened for it."""
+    return _routes(None).openapi()
+
+
+def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -> FastAPI:
+    api = FastAPI(
+        title="Safelight",
+        version=__version__,
+        summary="Photo ingest that keeps its promise.",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    errors.install(api)
+    for router in (jobs.router, events.router, uploads.router, photos.router, auth.router, health.router, page.router):
+        api.include_router(router)
+    return api
 
 
 @contextmanager

@@ -175,7 +175,14 @@ def test_bodies_that_are_not_understood(client: Client) -> None:
     assert _problem(client.post(jobs, json={"files": [file] * 1001})) == (422, "too-many-files")
     malformed = client.post(jobs, content=b'{"files": [', headers={"content-type": "application/json"})
     assert _problem(malformed) == (422, "malformed-json")
-    for body in ({}, {"files": []}, {"files": [{**file, "bytes": -1}]}, {"files": [{**file, "filename": ""}]}, [1]):
+    bodies: list[Any] = [
+        {},
+        {"files": []},
+        {"files": [{**file, "bytes": -1}]},
+        {"files": [{**file, "filename": ""}]},
+        [1],
+    ]
+    for body in bodies:
         answer = client.post(jobs, json=body)
         assert _problem(answer) == (422, "invalid-request")
         assert answer.json()["errors"]

@@ -10,8 +10,7 @@ import pytest
 from tests.pictures import jpeg
 from tests.running import Client, Server
 
-from safelight.app import create_app
-from safelight.settings import Settings
+from safelight.app import openapi
 
 # What works without a token, on purpose.
 OPEN = {
@@ -31,9 +30,8 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def routes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    app = create_app(Settings(data_dir=tmp_path_factory.mktemp("data")))
-    return [(method, path) for path, item in app.api.openapi()["paths"].items() for method in item]
+def routes() -> list[tuple[str, str]]:
+    return [(method, path) for path, item in openapi()["paths"].items() for method in item]
 
 
 def _call(client: httpx.Client, method: str, path: str, ids: dict[str, str], **headers: str) -> httpx.Response:

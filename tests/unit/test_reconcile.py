@@ -39,9 +39,9 @@ class World:
     user_id: str
     sweep: Reconciler
 
-    async def declare(self, size: int = 10, count: int = 1, **more: int) -> list[Photo]:
+    async def declare(self, size: int = 10, count: int = 1, expected_count: int | None = None) -> list[Photo]:
         files = [File(filename=f"{n}.jpg", mime_type="image/jpeg", bytes=size) for n in range(count)]
-        return (await jobs.create_job(self.ports, self.user_id, files, **more)).photos
+        return (await jobs.create_job(self.ports, self.user_id, files, expected_count=expected_count)).photos
 
     async def put(self, photo: Photo) -> None:
         """The bytes of a single PUT, as the storage edge writes them."""

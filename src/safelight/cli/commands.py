@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from safelight import log
-from safelight.app import create_app, open_ports
+from safelight.app import open_ports, openapi
 from safelight.cli import serving
 from safelight.commands import identity
 from safelight.domain.identity import User
@@ -45,10 +45,10 @@ def serve(
     serving.serve(_settings(**given))
 
 
-@terminal.command()
-def openapi() -> None:
+@terminal.command("openapi")
+def openapi_document() -> None:
     """Print the OpenAPI document."""
-    typer.echo(json.dumps(create_app(_settings()).api.openapi(), indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(openapi(), indent=2, ensure_ascii=False))
 
 
 @users.command("add")

@@ -94,8 +94,10 @@ class Photo:
 
     @property
     def weight(self) -> int:
-        """What this photo counts in its job's percent; an empty file still counts a little."""
-        return max(self.bytes, 1)
+        """What this photo counts in its job's percent: its KiB, so that the sums of any job fit 64 bits; an empty
+        file still counts a little.
+        """
+        return self.bytes // 1024 + 1
 
     @property
     def multipart(self) -> bool:

@@ -46,7 +46,7 @@ async def create_upload_job(
         caller.user_id,
         _files(body.files),
         expected_count=body.expected_count,
-        idempotency_key=idempotency_key,
+        idempotency_key=idempotency_key or None,
     )
     return JobCreatedOut(
         job_id=declared.job.id,

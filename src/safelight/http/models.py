@@ -16,7 +16,8 @@ class Wire(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
 
-Size = Annotated[int, Field(ge=0, le=2**53 - 1)]
+# The largest object of any S3 store, 5 TiB; the server's own limit (SAFELIGHT_MAX_FILE_MB) is told per file.
+Size = Annotated[int, Field(ge=0, le=5 * 2**40)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 

@@ -15,7 +15,7 @@ from safelight.domain import photo as photos
 from safelight.domain.events import record
 from safelight.domain.job import Job, JobStatus
 from safelight.domain.photo import IllegalTransition, Photo, PhotoStatus, Stage
-from safelight.errors import ChecksumMismatch, DamagedImage, DecoderCrashed, EmptyFile, NotRetryable
+from safelight.errors import ChecksumMismatch, DamagedImage, DecoderCrashed, EmptyFile, NotRetryable, PhotoError
 
 LEGAL = {
     "QUEUED": {"UPLOADING", "FAILED", "CANCELLED"},
@@ -103,7 +103,7 @@ class Lives(RuleBasedStateMachine):
         self._try(index, lambda p: photos.complete(p, self.now))
 
     @rule(index=st.integers(0, 50), kind=st.sampled_from([DamagedImage, ChecksumMismatch, DecoderCrashed]))
-    def fail(self, index: int, kind: type[DamagedImage]) -> None:
+    def fail(self, index: int, kind: type[PhotoError]) -> None:
         usable = kind is not ChecksumMismatch
         self._try(index, lambda p: photos.fail(p, kind(), self.now, bytes_usable=usable))
 

@@ -34,6 +34,7 @@ def _update_of(table: Table, *fixed: str) -> Update:
 
 _SAVE_JOB = _update_of(jobs, "user_id", "created_at", "idempotency_key", "request_hash")
 _SAVE_PHOTO = _update_of(photos, "job_id", "user_id", "position", "filename", "relative_path", "created_at")
+_BURY = delete(doomed).where(doomed.c.key == bindparam("row_key"))
 _LOCK_JOB = select(jobs).where(jobs.c.id == bindparam("id")).with_for_update()
 
 
@@ -71,12 +72,14 @@ class SqlWrite(SqlRead):
         return result.rowcount
 
     def doom(self, doomed_: Sequence[Doomed]) -> None:
-        for item in doomed_:
-            self._sql.execute(delete(doomed).where(doomed.c.key == item.key))
-            self._sql.execute(insert(doomed), {"key": item.key, "upload": item.upload, "upload_id": item.upload_id})
+        if doomed_:
+            self.buried(doomed_)
+            self._sql.execute(
+                insert(doomed), [{"key": d.key, "upload": d.upload, "upload_id": d.upload_id} for d in doomed_]
+            )
 
     def buried(self, doomed_: Sequence[Doomed]) -> None:
-        self._sql.execute(delete(doomed).where(doomed.c.key.in_([item.key for item in doomed_])))
+        self._sql.execute(_BURY, [{"row_key": d.key} for d in doomed_])
 
     def renew_leases(self, owner: str, photo_ids: Sequence[str], until: int) -> None:
         self._sql.execute(
