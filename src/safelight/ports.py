@@ -145,10 +145,12 @@ class LocalStore(ObjectStore, Protocol):
 
     def receive(self, grant: Grant) -> AbstractAsyncContextManager[Sink]:
         """A sink for a granted PUT. On leaving without error its bytes are whole, recorded, and replace what was
-        sent before; on any error they are gone and what was there before stays.
+        sent before. On any error nothing is recorded: an earlier single PUT stays, while an earlier part of the
+        same number, over which the bytes went, is no longer listed.
 
-        AlreadyStored where the object is sealed, UploadGone where the upload has ended, SizeMismatch at the end
-        where there were fewer bytes than granted.
+        AlreadyStored where the object is sealed, UploadGone where the upload has ended (abort ends also what is
+        arriving), SizeMismatch at the end where there were fewer bytes than granted, Conflict where the same part
+        is being sent again by another: of two the newer wins.
         """
 
     def object_path(self, key: str) -> Path | None:

@@ -5,71 +5,118 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Final
 
 from crc32c import crc32c
 
 from safelight.errors import SafelightError, SizeMismatch, StorageFull
+from safelight.ports import Grant
 
-# One hop to a thread a batch. Two batches a request are in memory at most: one being written, one being gathered.
-BATCH: Final = 256 * 1024
+# A file that would outgrow what the process may write is, to its client, a full disk as well.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-class Sink:
-    """Takes exactly `size` bytes to `offset` of an open file; the CRC32C grows with them."""
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """StorageFull for what the system says of a full disk; any other error as it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull from error
+        raise
 
-    def __init__(self, descriptor: int, offset: int, size: int, executor: Executor) -> None:
+
+class Sink:
+    """Takes what a grant allows to `offset` of an open file, which it owns; the CRC32C grows with the bytes.
+
+    `batch` bytes go to a thread at once. Two batches are in memory at most: one being written, one being gathered.
+    """
+
+    def __init__(self, grant: Grant, descriptor: int, offset: int, executor: Executor, batch: int) -> None:
+        self.grant = grant
         self._descriptor = descriptor
         self._offset = offset
-        self._size = size
         self._executor = executor
+        self._size = batch
         self._batch: list[bytes] = []
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None
+        self._ended: SafelightError | None = None
         self.received = 0
         self.crc = 0
 
     async def write(self, data: bytes) -> None:
-        """Take some bytes; SizeMismatch as soon as there are more than were announced."""
+        """Take some bytes; SizeMismatch as soon as there are more than were granted."""
+        if self._ended:
+            raise self._ended
         self.received += len(data)
-        if self.received > self._size:
+        if self.received > self.grant.size:
             raise SizeMismatch(
-                f"More than the {self._size:,} bytes declared came. Send exactly the file that was declared."
+                f"More than the {self.grant.size:,} bytes declared came. Send exactly the file that was declared."
             )
         self._batch.append(data)
         self._gathered += len(data)
-        if self._gathered >= BATCH:
-            await self._flush()
+        # The last batch is written by finish(), together with what else there is to do in a thread.
+        if self._gathered >= self._size and self.received < self.grant.size:
+            await self._settle()
+            if self._ended:
+                raise self._ended
+            batch, self._batch, self._gathered = self._batch, [], 0
+            self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._put, batch)
 
-    async def finish(self) -> None:
-        """All bytes are written; SizeMismatch where there were fewer than announced."""
-        await self._flush()
-        await self.settle()
-        if self.received != self._size:
+    async def finish(self, keep: Callable[[int], None]) -> None:
+        """Write the rest, close, and `keep(crc)`, in one hop; SizeMismatch where fewer bytes came than granted."""
+        await self._settle()
+        if self._ended:
+            raise self._ended
+        if self.received != self.grant.size:
             raise SizeMismatch(
-                f"{self.received:,} bytes came, but {self._size:,} were declared. Send the whole file again."
+                f"{self.received:,} bytes came, but {self.grant.size:,} were declared. Send the whole file again."
             )
 
-    async def settle(self) -> None:
-        """Wait for the batch being written, so that the file may be closed."""
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            await writing
+        def work() -> None:
+            self._put(self._batch)
+            self._close()
+            with full_disk_told():
+                keep(self.crc)
 
-    async def _flush(self) -> None:
-        await self.settle()
-        if not self._batch:
-            return
-        batch, self._batch, self._gathered = self._batch, [], 0
-        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._put, batch)
+        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        await self._settle()
+
+    async def abandon(self, drop: Callable[[], None]) -> None:
+        """Close after an error, then `drop()`; closing twice is not an error."""
+        await self.end(self._ended)
+
+        def work() -> None:
+            self._close()
+            drop()
+
+        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        await self._settle()
+
+    async def end(self, reason: SafelightError | None) -> None:
+        """Nothing is written any more once this returns; whoever still sends gets `reason`."""
+        self._ended = reason
+        self._batch = []
+        if self._writing is not None:
+            # What it may raise is beside the point by now.
+            await asyncio.gather(self._writing, return_exceptions=True)
+
+    async def _settle(self) -> None:
+        """Wait for the thread. Shielded: a request that is cancelled must not close a file being written."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+            self._writing = None
 
     def _put(self, batch: list[bytes]) -> None:
         """Runs in a thread; both the write and the sum let other threads run."""
         for data in batch:
             self.crc = crc32c(data, self.crc)
-        try:
+        with full_disk_told():
             while batch:
                 written = os.pwritev(self._descriptor, batch, self._offset)
                 self._offset += written
@@ -77,10 +124,8 @@ class Sink:
                     written -= len(batch.pop(0))
                 if written:
                     batch[0] = batch[0][written:]
-        except OSError as error:
-            raise translated(error) from error
 
-
-def translated(error: OSError) -> SafelightError | OSError:
-    """A full disk in words; any other error as it is."""
-    return StorageFull() if error.errno in _FULL else error
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)

@@ -24,10 +24,11 @@ from crc32c import crc32c
 
 from safelight.adapters.disk import ledger
 from safelight.adapters.disk.signing import Signer
-from safelight.adapters.disk.sink import Sink, translated
+from safelight.adapters.disk.sink import Sink, full_disk_told
 from safelight.domain.checksum import combine
 from safelight.errors import (
     AlreadyStored,
+    Conflict,
     FieldError,
     NotUploaded,
     ObjectMissing,
@@ -38,6 +39,10 @@ from safelight.ports import Grant, SignedUrl, StoredObject, StoredPart
 
 T = TypeVar("T")
 THREADS: Final = 8
+# Bytes that a PUT gathers for one hop to a thread, and that all PUTs together may hold.
+MIN_BATCH: Final = 256 * 1024
+MAX_BATCH: Final = 1024 * 1024
+BATCHES: Final = 32 * 1024 * 1024
 SHARDS: Final = 256
 _BLOCK: Final = 1024 * 1024
 _PROBE: Final = ".probe"
@@ -61,7 +66,9 @@ class DiskStore:
         self._signer = Signer(secret)
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="disk")
+        # One lock for each object or upload, held for moments only: never while bytes arrive.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._sinks: set[Sink] = set()
 
     # --- signing ---
 
@@ -84,9 +91,25 @@ class DiskStore:
 
     @asynccontextmanager
     async def receive(self, grant: Grant) -> AsyncIterator[Sink]:
-        receiving = self._receive_part(grant) if grant.upload_id else self._receive_single(grant)
-        async with receiving as sink:
+        place = _place(grant.key, grant.upload_id)
+        arriving = self._arriving / secrets.token_hex(12)
+        async with self._lock(place):
+            if grant.upload_id:
+                await self._take_over(grant)
+                descriptor, offset = await self._in_thread(self._open_part, grant)
+            else:
+                descriptor, offset = await self._in_thread(self._open_single, grant, arriving)
+        sink = Sink(grant, descriptor, offset, self._threads, self._batch())
+        self._sinks.add(sink)
+        try:
             yield sink
+            async with self._lock(place):
+                await sink.finish(partial(self._keep, grant, arriving))
+        except BaseException:
+            await sink.abandon(partial(arriving.unlink, missing_ok=True))
+            raise
+        finally:
+            self._sinks.discard(sink)
 
     def object_path(self, key: str) -> Path | None:
         path = self._object(key)
@@ -105,11 +128,14 @@ class DiskStore:
         return [StoredPart(number, f"{crc:08x}", size) for number, (size, crc) in sorted(parts.items())]
 
     async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
-        async with self._lock(key):
+        async with self._lock(_place(key, upload_id)):
             return await self._in_thread(self._seal_upload, key, upload_id, list(parts))
 
     async def abort(self, key: str, upload_id: str | None) -> None:
-        await self._in_thread(self._discard, key, upload_id)
+        async with self._lock(_place(key, upload_id)):
+            for sink in [s for s in self._sinks if (s.grant.key, s.grant.upload_id) == (key, upload_id)]:
+                await sink.end(UploadGone())
+            await self._in_thread(self._discard, key, upload_id)
 
     async def list_uploads(self) -> list[tuple[str, str | None, int]]:
         return await self._in_thread(self._unsealed)
@@ -117,7 +143,7 @@ class DiskStore:
     # --- objects ---
 
     async def complete_single(self, key: str) -> StoredObject:
-        async with self._lock(key):
+        async with self._lock(_place(key, None)):
             return await self._in_thread(self._seal_single, key)
 
     async def head(self, key: str) -> StoredObject | None:
@@ -144,64 +170,55 @@ class DiskStore:
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
 
+    # --- receiving, inside ---
+
+    async def _take_over(self, grant: Grant) -> None:
+        """Of two PUTs of one part the newer wins, at once: the older one's connection may be dead, which TCP notices
+        only after minutes, and then its client is the very one that sends again.
+        """
+        for older in [sink for sink in self._sinks if sink.grant == grant]:
+            await older.end(Conflict("The same part is being sent again on another connection, which replaces this."))
+
+    def _batch(self) -> int:
+        """How much a PUT gathers: large blocks cost least, but all PUTs together stay within BATCHES."""
+        return max(MIN_BATCH, min(MAX_BATCH, BATCHES // (2 * (len(self._sinks) + 1))))
+
     # --- what runs in threads ---
 
-    @asynccontextmanager
-    async def _receive_single(self, grant: Grant) -> AsyncIterator[Sink]:
-        arriving = self._arriving / secrets.token_hex(12)
-        if await self._in_thread(self.object_path, grant.key):
+    def _open_single(self, grant: Grant, arriving: Path) -> tuple[int, int]:
+        if self._object(grant.key).exists():
             raise AlreadyStored
-        descriptor = await self._in_thread(os.open, arriving, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        sink = Sink(descriptor, 0, grant.size, self._threads)
-        try:
-            try:
-                yield sink
-                await sink.finish()
-            finally:
-                await self._closed(sink, descriptor)
-            async with self._lock(grant.key):
-                await self._in_thread(self._stage, grant.key, arriving, sink.crc)
-        finally:
-            await self._in_thread(partial(arriving.unlink, missing_ok=True))
+        return os.open(arriving, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), 0
 
-    @asynccontextmanager
-    async def _receive_part(self, grant: Grant) -> AsyncIterator[Sink]:
+    def _open_part(self, grant: Grant) -> tuple[int, int]:
+        if self._object(grant.key).exists():
+            raise AlreadyStored
         upload_id, number = grant.upload_id or "", grant.part_number or 0
-        # Two PUTs of one part take turns: whichever record stands, it is that of the bytes that lie there.
-        async with self._lock(f"{upload_id}/{number}"):
-            if await self._in_thread(self.object_path, grant.key):
-                raise AlreadyStored
-            about = await self._in_thread(self._about, grant.key, upload_id)
-            folder = self._uploads / upload_id
-            try:
-                if number in await self._in_thread(self._recorded, upload_id):
-                    await self._in_thread(ledger.withdraw, folder / "parts", number)
-                descriptor = await self._in_thread(os.open, folder / "data", os.O_WRONLY)
-            except FileNotFoundError as error:
-                raise UploadGone from error
-            sink = Sink(descriptor, (number - 1) * about["partSize"], grant.size, self._threads)
-            try:
-                yield sink
-                await sink.finish()
-            finally:
-                await self._closed(sink, descriptor)
-            try:
-                await self._in_thread(ledger.append, folder / "parts", number, grant.size, sink.crc)
-            except FileNotFoundError as error:
-                raise UploadGone from error
-
-    async def _closed(self, sink: Sink, descriptor: int) -> None:
+        about = self._about(grant.key, upload_id)
+        folder = self._uploads / upload_id
         try:
-            await sink.settle()
-        finally:
-            await self._in_thread(os.close, descriptor)
+            ledger.withdraw(folder / "parts", number)
+            return os.open(folder / "data", os.O_WRONLY), (number - 1) * about["partSize"]
+        except FileNotFoundError as error:
+            raise UploadGone from error
+
+    def _keep(self, grant: Grant, arriving: Path, crc: int) -> None:
+        if not grant.upload_id:
+            self._stage(grant.key, arriving, crc)
+            return
+        try:
+            ledger.append(self._uploads / grant.upload_id / "parts", grant.part_number or 0, grant.size, crc)
+        except FileNotFoundError as error:
+            raise UploadGone from error
 
     def _begin(self, upload_id: str, about: dict[str, object]) -> None:
-        folder = self._uploads / upload_id
+        # Made elsewhere, then named: no upload is ever seen half made.
+        folder = self._arriving / upload_id
         folder.mkdir()
         (folder / "data").touch()
         (folder / "parts").touch()
         (folder / "about").write_text(json.dumps(about))
+        folder.rename(self._uploads / upload_id)
 
     def _about(self, key: str, upload_id: str) -> dict[str, int]:
         try:
@@ -289,8 +306,8 @@ class DiskStore:
         return StoredObject(key, size, f"{crc:08x}", f"{crc:08x}")
 
     def _discard(self, key: str, upload_id: str | None) -> None:
-        shutil.rmtree(self._staging / key, ignore_errors=True)
         if upload_id is None:
+            shutil.rmtree(self._staging / key, ignore_errors=True)
             return
         folder = self._uploads / upload_id
         # Renamed first: from that moment on no part is recorded there any more.
@@ -307,10 +324,12 @@ class DiskStore:
             with suppress(FileNotFoundError):  # it ended while we looked
                 about = json.loads((folder / "about").read_text())
                 found.append((about["key"], folder.name, (folder / "parts").stat().st_mtime_ns // 1_000_000))
-        for staged in self._staging.rglob("*"):
-            if staged.is_file():
-                key = str(staged.parent.relative_to(self._staging))
-                found.append((key, None, staged.stat().st_mtime_ns // 1_000_000))
+        for folder_name, _, names in os.walk(self._staging):
+            for name in names:
+                staged = Path(folder_name, name)
+                with suppress(FileNotFoundError):
+                    key = str(staged.parent.relative_to(self._staging))
+                    found.append((key, None, staged.stat().st_mtime_ns // 1_000_000))
         return found
 
     def _probe(self) -> None:
@@ -336,7 +355,9 @@ class DiskStore:
         return self._locks.setdefault(name, asyncio.Lock())
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        try:
+        with full_disk_told():
             return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments))
-        except OSError as error:
-            raise translated(error) from error
+
+
+def _place(key: str, upload_id: str | None) -> str:
+    return f"upload {upload_id}" if upload_id else f"object {key}"
