@@ -284,13 +284,13 @@ def _spawn(descriptor: int, said: IO[bytes], limits: dict[str, int]) -> subproce
         stdout=said,
         stderr=said,
         pass_fds=[descriptor],
-        env=_environment(),
+        env=child_environment(),
         # Ctrl-C in a terminal is for the server, which ends its children when it has drained.
         start_new_session=True,
     )
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """What a child needs, and nothing that the server keeps secret."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     package = str(Path(safelight.__file__).parents[1])
