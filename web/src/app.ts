@@ -28,7 +28,7 @@ export const photosApi = new PhotosApi(client);
 export const uploads = createUploadStore();
 
 const scheduler = new Scheduler(settingsStore.getState().limit);
-const connectivity = new Connectivity(serverAnswers);
+const connectivity = new Connectivity(() => serverAnswers(), window);
 connectivity.subscribe((reachable) => {
   connectionStore.setState({ reachable });
 });

@@ -38,7 +38,7 @@ export function libraryNews(queries: QueryClient): LibraryNews & { stop: () => v
     whole = false;
     for (const query of queries.getQueryCache().findAll({ queryKey: ['library'], type: 'active' })) {
       const known = query.state.data as Pages | undefined;
-      const search = String(query.queryKey[1] ?? '');
+      const search = typeof query.queryKey[1] === 'string' ? query.queryKey[1] : '';
       if (all && known && known.pages.length <= MOST_PAGES) {
         await queries.invalidateQueries({ queryKey: query.queryKey, exact: true });
         continue;

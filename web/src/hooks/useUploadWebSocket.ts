@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef } from 'react';
 import { followLive, type Session } from '../app';
 import { jitteredDelay, sleep } from '../lib/upload/backoff';
 import { sentenceOf } from '../lib/api/errors';
@@ -13,13 +13,13 @@ const TRIES = 10;
 /** Follow every upload of whoever is signed in, live, and keep the library in step with it. */
 export function useUploadWebSocket(userId: string): void {
   const queries = useQueryClient();
-  const [session, setSession] = useState<Session | null>(null);
+  const session = useRef<Session | null>(null);
 
   useEffect(() => {
     const ended = new AbortController();
     const news = libraryNews(queries);
     const started = followLive(news);
-    setSession(started);
+    session.current = started;
     const begin = async () => {
       for (let attempt = 0; ; attempt++) {
         try {
@@ -38,7 +38,7 @@ export function useUploadWebSocket(userId: string): void {
       ended.abort();
       news.stop();
       started.stop();
-      setSession(null);
+      session.current = null;
     };
   }, [queries, userId]);
 

@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { type RefObject, useEffect } from 'react';
 import { useStore } from 'zustand';
 import type { Session } from '../app';
 import { type ConnectionState, connectionState, connectionStore } from '../stores/connectionStore';
@@ -9,11 +9,11 @@ export function useConnectionState(): ConnectionState {
 }
 
 /** Bring the live channel back at once when the network returns or somebody looks at the page again. */
-export function useWebSocket(session: Session | null): ConnectionState {
+export function useWebSocket(session: RefObject<Session | null>): ConnectionState {
   useEffect(() => {
     const changed = () => {
       connectionStore.setState({ online: navigator.onLine });
-      if (navigator.onLine && document.visibilityState === 'visible') session?.live.hurry();
+      if (navigator.onLine && document.visibilityState === 'visible') session.current?.live.hurry();
     };
     window.addEventListener('online', changed);
     window.addEventListener('offline', changed);

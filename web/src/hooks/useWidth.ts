@@ -10,7 +10,6 @@ export function useWidth(element: RefObject<HTMLElement | null>): number {
       setWidth(measured.clientWidth);
     });
     observer.observe(measured);
-    setWidth(measured.clientWidth);
     return () => {
       observer.disconnect();
     };

@@ -40,7 +40,7 @@ export function Library(props: { shelf: Shelf; search: string; onPick: (files: F
           </button>
         </div>
       )}
-      {isPending && !error && <p className="library-wait">Fetching photos…</p>}
+      {isPending && <p className="library-wait">Fetching photos…</p>}
       {data && photos.length === 0 && <Nothing shelf={shelf} search={search} onPick={onPick} />}
       {photos.length > 0 && (
         <PhotoGrid

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { type SubmitEvent, useState } from 'react';
 import { auth } from '../app';
 import { signInOptions } from '../lib/api/auth';
 import { ApiError, sentenceOf } from '../lib/api/errors';
@@ -16,7 +16,7 @@ export function SignIn({ reason, linking }: { reason: string | null; linking: bo
   const open = options.data?.registration === 'open';
   const registering = mode === 'register' && open;
 
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const [email, password] = [text(form, 'email'), text(form, 'password')];

@@ -13,7 +13,11 @@ export interface Ask {
 
 /** Calls of the contract, signed by whoever is signed in; a token that has expired is renewed once on the way. */
 export class ApiClient {
-  constructor(private readonly auth: Pick<Auth, 'freshToken' | 'renew'>) {}
+  /** `server` is the prefix of every path, empty for the page's own origin. */
+  constructor(
+    private readonly auth: Pick<Auth, 'freshToken' | 'renew'>,
+    private readonly server = API_URL,
+  ) {}
 
   /** The JSON answered, undefined for 204. Throws ApiError, NetworkError, or an AbortError of `signal`. */
   async call<T>(path: string, ask: Ask = {}): Promise<T> {
@@ -30,7 +34,7 @@ export class ApiClient {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(API_URL + path + search(ask.query), {
+      response = await fetch(this.server + path + search(ask.query), {
         method: ask.method ?? 'GET',
         headers: {
           authorization: `Bearer ${token}`,
@@ -51,9 +55,9 @@ export class ApiClient {
 }
 
 /** Whether the server answers at all; a proxy that answers in its place (502 to 504) does not count. */
-export async function serverAnswers(): Promise<boolean> {
+export async function serverAnswers(server = API_URL): Promise<boolean> {
   try {
-    const response = await fetch(`${API_URL}/health/live`, { cache: 'no-store', signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(`${server}/health/live`, { cache: 'no-store', signal: AbortSignal.timeout(5_000) });
     return ![502, 503, 504].includes(response.status);
   } catch {
     return false; // no answer is the answer

@@ -55,7 +55,7 @@ function numberOf(value: unknown): number | null {
 export function takenText(takenAt: string | null | undefined): string | null {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?$/.exec(takenAt ?? '');
   if (!match) return null;
-  const [, year, month, day, hour, minute, second, zone] = match.map((group) => group ?? '');
+  const [, year, month, day, hour, minute, second, zone] = match.map((group: string | undefined) => group ?? '');
   const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
   const written = date.toLocaleDateString(undefined, { dateStyle: 'long', timeZone: 'UTC' });
   const zoneText = !zone ? ', zone not recorded' : zone === 'Z' || zone === '+00:00' ? ' UTC' : ` UTC${zone}`;

@@ -17,7 +17,10 @@ export const checksumHere: Checksum = async (blob) => {
   return crc;
 };
 
-export type WorkerRequest = { id: number; blob: Blob };
+export interface WorkerRequest {
+  id: number;
+  blob: Blob;
+}
 export type WorkerAnswer = { id: number; crc: number } | { id: number; gone: string };
 
 interface Asked {

@@ -11,8 +11,11 @@ export class Connectivity {
   private up = true;
   private readonly listeners = new Set<(reachable: boolean) => void>();
 
-  /** `probe` resolves to whether the server answers. */
-  constructor(private readonly probe: () => Promise<boolean>) {}
+  /** `probe` resolves to whether the server answers; `network` fires `online` when it is worth asking again at once. */
+  constructor(
+    private readonly probe: () => Promise<boolean>,
+    private readonly network: EventTarget = new EventTarget(),
+  ) {}
 
   get reachable(): boolean {
     return this.up;
@@ -60,11 +63,11 @@ export class Connectivity {
     const wake = () => {
       online.abort();
     };
-    globalThis.addEventListener?.('online', wake, { once: true });
+    this.network.addEventListener('online', wake, { once: true });
     await sleep(ms, online.signal).catch((error: unknown) => {
       if (!online.signal.aborted) throw error;
     });
-    globalThis.removeEventListener?.('online', wake);
+    this.network.removeEventListener('online', wake);
   }
 
   private tell(reachable: boolean): void {

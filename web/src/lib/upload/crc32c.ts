@@ -36,6 +36,7 @@ export function crc32c(bytes: Uint8Array, crc = 0): number {
   let i = 0;
   const end = bytes.length;
   while (i < end && (bytes.byteOffset + i) % 4 !== 0) c = at(t0, (c ^ (bytes[i++] as number)) & 0xff) ^ (c >>> 8);
+  if (i === end) return ~c >>> 0;
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, (end - i) >>> 2);
   const blocks = words.length - (words.length % 4);
   for (let w = 0; w < blocks; w += 4) {

@@ -1,6 +1,7 @@
 import type { Item, PhotoStatus } from '../../types/wire';
 import { ApiError, sentenceOf } from '../api/errors';
 import type { UploadApi } from '../api/upload';
+import { PART_SIZE } from '../s3/multipart';
 import { isAbort } from './backoff';
 import { declare, type Declared } from './declare';
 import type { Sending, TransferPorts } from './line';
@@ -34,6 +35,7 @@ interface Held {
   jobId: string;
   file: File;
   item: Item | null;
+  inParts: boolean;
   state: 'waiting' | 'running' | 'resting';
   attempt: number;
   abort: AbortController | null;
@@ -164,6 +166,7 @@ export class UploadEngine {
         jobId: declared.jobId,
         file: source.file,
         item: item.presignedUrl || item.multipart ? item : null,
+        inParts: item.presignedUrl ? false : Boolean(item.multipart) || source.file.size > PART_SIZE,
         state: 'waiting',
         attempt: 1,
         abort: null,
@@ -202,7 +205,7 @@ export class UploadEngine {
         report.bytes(held.photoId, sent);
       },
     };
-    transfer(held.photoId, held.file, item, this.ports, reports, abort.signal).then(
+    transfer(held.photoId, held.file, item, held.inParts, this.ports, reports, abort.signal).then(
       () => {
         if (held.abort === abort) this.rest(held, null);
       },

@@ -1,22 +1,25 @@
 import type { Item } from '../../types/wire';
 import { ApiError } from '../api/errors';
-import { PART_SIZE } from '../s3/multipart';
 import { hex32 } from './crc32c';
 import { Line, type TransferPorts, type TransferReport } from './line';
 import { MultipartTransfer } from './multipartTransfer';
 
-/** Send a photo's bytes and finalize it. `item` is the server's answer to its declaration, where still at hand. */
+/**
+ * Send a photo's bytes, `inParts` or whole as the server planned it, and finalize it. `item` is the server's answer to
+ * its declaration, where still at hand.
+ */
 export async function transfer(
   photoId: string,
   file: File,
   item: Item | null,
+  inParts: boolean,
   ports: TransferPorts,
   report: TransferReport,
   signal: AbortSignal,
 ): Promise<void> {
   report.phase('waiting');
   const line = new Line(ports, report, signal);
-  if (item?.multipart ?? file.size > PART_SIZE) {
+  if (inParts) {
     await new MultipartTransfer(photoId, file, item?.multipart ?? null, line).run();
   } else {
     await sendWhole(photoId, file, item, line);

@@ -1,0 +1,250 @@
+import { setMaxListeners } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ApiClient, serverAnswers } from '../src/lib/api/client';
+import { NetworkError, problemOf } from '../src/lib/api/errors';
+import { UploadApi } from '../src/lib/api/upload';
+import type { Put } from '../src/lib/s3/multipart';
+import { checksumHere } from '../src/lib/upload/checksum';
+import { Connectivity } from '../src/lib/upload/connectivity';
+import { crc32c, hex32 } from '../src/lib/upload/crc32c';
+import { type Phase, UploadEngine } from '../src/lib/upload/engine';
+import { Scheduler } from '../src/lib/upload/scheduler';
+import { ContractServer, PART } from './contractServer';
+
+// A hundred requests may wait for one signal.
+setMaxListeners(0);
+
+// Node has no XMLHttpRequest; the bytes go the same way.
+const putOverFetch: Put = async (url, body, { signal, onProgress }) => {
+  let response: Response;
+  try {
+    response = await fetch(url, { method: 'PUT', body: await body.arrayBuffer(), signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new NetworkError('cut off', { cause: error });
+  }
+  const text = await response.text();
+  if (!response.ok) throw problemOf(response.status, text);
+  onProgress(body.size);
+  return (response.headers.get('etag') ?? '').replaceAll('"', '');
+};
+
+function photo(name: string, size: number): File {
+  const bytes = new Uint8Array(size);
+  for (let i = 0; i < size; i += 64) bytes[i] = (i / 64 + name.length) % 251;
+  return new File([bytes], name, { type: 'image/jpeg' });
+}
+
+const server = new ContractServer();
+let engine: UploadEngine;
+let phases: Map<string, (Phase | null)[]>;
+let sent: Map<string, number>;
+let failures: Map<string, string>;
+let waiters: (() => void)[];
+
+/** Resolves when `met` is true after some report of the engine. */
+function until(met: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (met()) resolve();
+      else waiters.push(look);
+    };
+    look();
+  });
+}
+
+const wake = () => {
+  const all = waiters;
+  waiters = [];
+  for (const look of all) look();
+};
+
+const done = (photoId: string) => until(() => phases.get(photoId)?.at(-1) === null);
+
+function engineWith(limit: number): UploadEngine {
+  const auth = { freshToken: () => Promise.resolve('token'), renew: () => Promise.reject(new Error('not asked for')) };
+  return new UploadEngine({
+    api: new UploadApi(new ApiClient(auth, server.url)),
+    put: putOverFetch,
+    checksum: checksumHere,
+    scheduler: new Scheduler(limit),
+    connectivity: new Connectivity(() => serverAnswers(server.url)),
+    signedIn: () => Promise.reject(new Error('not asked for')),
+    report: {
+      declared: () => undefined,
+      phase: (photoId, phase, failure) => {
+        phases.set(photoId, [...(phases.get(photoId) ?? []), phase]);
+        if (failure) failures.set(photoId, failure.message);
+        wake();
+      },
+      bytes: (photoId, bytes) => {
+        sent.set(photoId, bytes);
+        wake();
+      },
+      speed: () => undefined,
+      totalSpeed: () => undefined,
+      retried: () => undefined,
+    },
+  });
+}
+
+const add = (...files: File[]) => engine.add(files.map((file) => ({ file, relativePath: null })));
+
+async function expectStored(photoId: string, file: File): Promise<void> {
+  const bytes = Buffer.from(await file.arrayBuffer());
+  expect(server.bytesOf(photoId).equals(bytes)).toBe(true);
+  expect(server.photos.get(photoId)?.finalized?.checksum).toBe(`crc32c:${hex32(crc32c(bytes))}`);
+}
+
+beforeEach(async () => {
+  server.photos.clear();
+  server.puts.length = server.signed.length = server.mostAtOnce = 0;
+  server.fault = () => null;
+  server.gate = null;
+  phases = new Map();
+  sent = new Map();
+  failures = new Map();
+  waiters = [];
+  await server.start();
+  engine = engineWith(100);
+});
+
+afterEach(async () => {
+  engine.close();
+  await server.kill();
+});
+
+describe('UploadEngine', () => {
+  it('sends small files whole and large ones in parts, each with its checksum', async () => {
+    const files = [photo('small.jpg', 1_000), photo('edge.jpg', PART), photo('large.jpg', 3 * PART + 5)];
+    await add(...files);
+    await Promise.all(['ph_1', 'ph_2', 'ph_3'].map(done));
+    for (const [index, file] of files.entries()) await expectStored(`ph_${index + 1}`, file);
+    expect(server.photos.get('ph_3')?.finalized?.parts?.map(({ partNumber }) => partNumber)).toEqual([1, 2, 3, 4]);
+    expect(server.puts.filter((put) => put.startsWith('ph_3'))).toHaveLength(4);
+    expect(sent.get('ph_3')).toBe(3 * PART + 5);
+  });
+
+  it('keeps all requests of all files within one limit', async () => {
+    engine.close();
+    engine = engineWith(3);
+    let open: () => void = () => undefined;
+    server.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await add(photo('a.jpg', 4 * PART), ...Array.from({ length: 6 }, (_, n) => photo(`${n}.jpg`, 100)));
+    await until(() => [...phases.values()].flat().filter((phase) => phase === 'sending').length >= 3);
+    open();
+    await Promise.all(Array.from({ length: 7 }, (_, n) => done(`ph_${n + 1}`)));
+    expect(server.mostAtOnce).toBeLessThanOrEqual(3);
+    expect(server.puts).toHaveLength(10);
+  });
+
+  it('asks for more part URLs in small batches, as they are needed', async () => {
+    engine.close();
+    engine = engineWith(2);
+    const file = photo('many.jpg', 30 * PART);
+    await add(file);
+    await done('ph_1');
+    await expectStored('ph_1', file);
+    expect(Math.max(...server.signed)).toBeLessThanOrEqual(16);
+    expect(server.signed.reduce((a, b) => a + b)).toBe(26);
+  });
+
+  it('renews URLs that are refused', async () => {
+    const file = photo('late.jpg', 2 * PART + 1);
+    server.fault = ({ method }) => {
+      if (method === 'PUT' && server.signed.length === 0) server.expireUrls();
+      return null;
+    };
+    await add(photo('late-small.jpg', 10), file);
+    await Promise.all(['ph_1', 'ph_2'].map(done));
+    await expectStored('ph_2', file);
+    expect(server.signed.length).toBeGreaterThan(0);
+  });
+
+  it('sends again what broke off, was refused for now, or arrived corrupted', async () => {
+    const file = photo('unlucky.jpg', 4 * PART);
+    const wrong = new Map<number, (number | 'cut' | 'corrupt')[]>([
+      [1, ['cut']],
+      [2, [500, 429]],
+      [3, ['corrupt', 'corrupt']],
+    ]);
+    server.fault = ({ method, part }) => (method === 'PUT' ? (wrong.get(part)?.shift() ?? null) : null);
+    await add(file);
+    await done('ph_1');
+    await expectStored('ph_1', file);
+  });
+
+  it('says in words what it gave up on', async () => {
+    server.fault = ({ method }) => (method === 'PUT' ? 'corrupt' : null);
+    await add(photo('bad-cable.jpg', 100));
+    await until(() => failures.has('ph_1'));
+    expect(failures.get('ph_1')).toContain('differ from the file');
+    expect(phases.get('ph_1')?.at(-1)).toBe('failed');
+    expect(server.photos.get('ph_1')?.finalized).toBeNull();
+
+    server.fault = () => null;
+    engine.resume(['ph_1']);
+    await done('ph_1');
+    expect(server.photos.get('ph_1')?.finalized).not.toBeNull();
+  });
+
+  it('goes on by itself after the server was killed, with only what is missing', async () => {
+    const file = photo('long.jpg', 8 * PART);
+    engine.close();
+    engine = engineWith(2);
+    await add(file);
+    await until(() => server.puts.length >= 3);
+    await server.kill();
+    const before = server.photos.get('ph_1')?.parts.size ?? 0;
+    server.puts.length = 0;
+    await until(() => phases.get('ph_1')?.at(-1) === 'unreachable');
+    await server.start();
+    await done('ph_1');
+    await expectStored('ph_1', file);
+    expect(server.puts).toHaveLength(8 - before);
+  });
+
+  it('pauses at once and resumes with only what is missing', async () => {
+    engine.close();
+    engine = engineWith(1);
+    const file = photo('break.jpg', 5 * PART);
+    await add(file);
+    await until(() => server.puts.length >= 2);
+    engine.pause();
+    expect(phases.get('ph_1')?.at(-1)).toBe('paused');
+    expect(engine.busy).toBe(false);
+    engine.resume(['ph_1']);
+    await done('ph_1');
+    await expectStored('ph_1', file);
+    // At most the part that was under way has gone twice.
+    expect(server.puts.length).toBeLessThanOrEqual(6);
+  });
+
+  it('cancels on the server, and stops sending', async () => {
+    server.gate = new Promise(() => undefined);
+    await add(photo('no.jpg', 100));
+    await until(() => phases.get('ph_1')?.includes('sending') ?? false);
+    await engine.cancel(['ph_1']);
+    expect(server.photos.get('ph_1')?.cancelled).toBe(true);
+    expect(engine.busy).toBe(false);
+  });
+
+  it('stops what was cancelled elsewhere', async () => {
+    server.gate = new Promise(() => undefined);
+    await add(photo('elsewhere.jpg', 100));
+    await until(() => phases.get('ph_1')?.includes('sending') ?? false);
+    engine.told('ph_1', 'CANCELLED', 1);
+    expect(phases.get('ph_1')?.at(-1)).toBeNull();
+    expect(engine.busy).toBe(false);
+  });
+
+  it('lists what the server refuses, and sends the rest', async () => {
+    server.fault = ({ path }) => (path.endsWith('ph_1/finalize') ? 409 : null);
+    await add(photo('refused.jpg', 10), photo('fine.jpg', 10));
+    await done('ph_2');
+    await until(() => failures.has('ph_1'));
+    expect(failures.get('ph_1')).toBe('This is a 409.');
+  });
+});
