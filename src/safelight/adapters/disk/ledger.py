@@ -6,29 +6,36 @@ not there. Before a part is written anew its record is withdrawn, so a record ne
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 # Part number, size in bytes (0: withdrawn), CRC32C of the part; then the CRC-32 of these.
 _FIELDS: Final = struct.Struct("<IQI")
 _CHECK: Final = struct.Struct("<I")
 _RECORD: Final = _FIELDS.size + _CHECK.size
+# Cutting off a torn record and writing behind it are one step, and parts end in several threads.
+_APPENDING: Final = Lock()
 
 
 def append(path: Path, part_number: int, size: int, crc: int) -> None:
-    """Record a part as whole. FileNotFoundError where the upload has ended."""
+    """Record a part as whole; FileNotFoundError where the upload has ended, OSError where the disk is full."""
     fields = _FIELDS.pack(part_number, size, crc)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
-    try:
-        if os.fstat(descriptor).st_size % _RECORD:
-            # A kill cut the last record short: begin at a boundary again.
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size // _RECORD * _RECORD)
-        os.write(descriptor, fields + _CHECK.pack(zlib.crc32(fields)))
-    finally:
-        os.close(descriptor)
+    record = fields + _CHECK.pack(zlib.crc32(fields))
+    with _APPENDING:
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            # Whatever a kill or a full disk cut short ends behind the last boundary, and is written over.
+            end = os.fstat(descriptor).st_size // _RECORD * _RECORD
+            if os.pwrite(descriptor, record, end) < _RECORD:
+                os.ftruncate(descriptor, end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
 
 
 def withdraw(path: Path, part_number: int) -> None:
