@@ -17,7 +17,7 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from safelight.errors import Invalid, MethodNotAllowed, NotFound, SafelightError, SizeMismatch
+from safelight.errors import MethodNotAllowed, NotFound, SafelightError, SizeMismatch
 from safelight.http.errors import MEDIA_TYPE, problem, problem_headers, status_of
 from safelight.ports import Grant, LocalStore
 
@@ -26,7 +26,9 @@ log = structlog.get_logger()
 BLOCK: Final = 512 * 1024
 REPORT_SECONDS: Final = 0.25
 DRAIN_BYTES: Final = 16 * 1024 * 1024
-DRAIN_SECONDS: Final = 10
+DRAIN_SECONDS: Final = 30
+# A connection that died without a word looks like this; TCP itself would keep it, and its file, for hours.
+STALL_SECONDS: Final = 60
 # What a browser may show by itself; everything else it saves. An SVG or HTML that was uploaded never runs.
 SHOWN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"})
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
@@ -41,17 +43,28 @@ class Disconnected(Exception):
 
 
 class StorageEdge:
-    """PUT, GET and HEAD by signature alone. `on_bytes(key, upload_id, part_number, received)` hears of progress."""
+    """PUT, GET and HEAD by signature alone. `on_bytes(key, upload_id, part_number, received)` hears of progress.
 
-    def __init__(self, store: LocalStore, *, on_bytes: Report, allowed_origins: Sequence[str]) -> None:
+    A body of which nothing came for `stall_seconds` is given up.
+    """
+
+    def __init__(
+        self,
+        store: LocalStore,
+        *,
+        on_bytes: Report,
+        allowed_origins: Sequence[str],
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
         self._store = store
+        self._stall_seconds = stall_seconds
         self._on_bytes = on_bytes
         self._origins = {origin.encode() for origin in allowed_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         cors = self._cors(headers)
-        body = Body(receive)
+        body = Body(receive, headers, self._stall_seconds)
         try:
             await self._serve(scope, headers, cors, body, send)
         except Disconnected:
@@ -95,6 +108,7 @@ class StorageEdge:
                     reported = loop.time()
                     self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
         self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
+        log.debug("received", bytes=sink.received, key=grant.key, part=grant.part_number)
         return f"{sink.crc:08x}"
 
     # --- GET, HEAD ---
@@ -109,10 +123,15 @@ class StorageEdge:
             size = os.fstat(file.fileno()).st_size
             etag = b'"%x-%x"' % (size, os.fstat(file.fileno()).st_mtime_ns)
             answer = [*cors, *_description(grant, path), (b"etag", etag), (b"accept-ranges", b"bytes")]
-            if etag in headers.get(b"if-none-match", b""):
+            known = headers.get(b"if-none-match", b"")
+            if etag in known or known.strip() == b"*":
                 await _answer(304, answer, b"", send)
                 return
             first, last = _range(headers, etag, size)
+            if first > last:
+                outside = [*cors, (b"content-range", b"bytes */%d" % size), (b"accept-ranges", b"bytes")]
+                await _answer(416, outside, b"", send)
+                return
             status = 200
             if (first, last) != (0, size - 1):
                 status = 206
@@ -141,13 +160,25 @@ class StorageEdge:
 class Body:
     """A request's body; reading on after its end gives nothing, instead of waiting for the client to leave."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, headers: dict[bytes, bytes], stall_seconds: float) -> None:
         self._receive = receive
+        self._stall_seconds = stall_seconds
         self._more = True
+        # Whether reading would be in vain. Asking a client that waits for 100 (RFC 9110, 10.1.1) would call for a body
+        # that nobody wants.
+        self.unreadable = headers.get(b"expect", b"").lower() == b"100-continue"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.unreadable = False
         while self._more:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(self._stall_seconds):
+                    message = await self._receive()
+            except TimeoutError as error:
+                self.unreadable = True
+                raise SizeMismatch(
+                    f"Nothing more came for {self._stall_seconds:g} seconds. Send the bytes again from the start."
+                ) from error
             if message["type"] == "http.disconnect":
                 self._more = False
                 raise Disconnected
@@ -167,17 +198,20 @@ async def _blocks(file: BinaryIO, first: int, last: int) -> AsyncIterator[bytes]
 
 
 def _range(headers: dict[bytes, bytes], etag: bytes, size: int) -> tuple[int, int]:
-    """First and last byte to send; one range is served, anything else gets the whole (RFC 9110, 14.2)."""
+    """First and last byte to send, in that order unless there are none to send.
+
+    One range is served; anything else gets the whole (RFC 9110, 14.2).
+    """
     match = _RANGE.fullmatch(headers.get(b"range", b"").decode("latin-1"))
     whole = (0, size - 1)
     if match is None or match[0] == "bytes=-" or headers.get(b"if-range", etag) != etag:
         return whole
     if not match[1]:
         return max(0, size - int(match[2])), size - 1
-    first, last = int(match[1]), min(int(match[2] or size - 1), size - 1)
-    if first > last:
-        raise Invalid(f"The range asked for lies outside of the {size:,} bytes there are. Ask for another.")
-    return first, last
+    first = int(match[1])
+    if match[2] and int(match[2]) < first:
+        return whole  # not a range at all (RFC 9110, 14.1.1)
+    return first, min(int(match[2] or size - 1), size - 1)
 
 
 def _description(grant: Grant, path: Path) -> Headers:
@@ -201,6 +235,8 @@ def _description(grant: Grant, path: Path) -> Headers:
 async def _refuse(error: SafelightError, cors: Headers, body: Body, send: Send) -> None:
     headers = [(name.encode(), value.encode()) for name, value in problem_headers(error).items()]
     headers += [*cors, (b"content-type", MEDIA_TYPE.encode())]
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", _METHODS))
     if not await _drained(body):
         headers.append((b"connection", b"close"))
     await _answer(status_of(error), headers, orjson.dumps(problem(error)), send)
@@ -210,6 +246,8 @@ async def _drained(body: Body) -> bool:
     """Read the rest of a refused body: closing on unread bytes resets the connection, and a browser that is still
     sending then never sees the answer (RFC 9112, 9.6).
     """
+    if body.unreadable:
+        return False
     read = 0
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
