@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { filesOfDrop, filesOfPicker } from '../src/lib/upload/source';
 
 /** The browser's entries (File and Directory Entries API), over a tree in memory. */
-type Tree = { [name: string]: Tree | string | Error };
+interface Tree {
+  [name: string]: Tree | string | Error;
+}
 
 function entryOf(name: string, node: Tree | string | Error, path: string): FileSystemEntry {
   const fullPath = `${path}/${name}`;

@@ -22,7 +22,9 @@ const PATHS = {
   ),
   moon: <path d="M20 14.5A8 8 0 0 1 9.5 4 8 8 0 1 0 20 14.5Z" />,
   auto: <path d="M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16" />,
-  settings: <path d="M4 7h9M17 7h3M4 17h3M11 17h9M13 4.5v5M7 14.5v5" />,
+  settings: (
+    <path d="M4 8h7M17 8h3M4 16h3M13 16h7M17 8a3 3 0 1 1-6 0 3 3 0 0 1 6 0ZM13 16a3 3 0 1 1-6 0 3 3 0 0 1 6 0Z" />
+  ),
   person: <path d="M16 8.5a4 4 0 1 1-8 0 4 4 0 0 1 8 0ZM4.5 20a7.5 7.5 0 0 1 15 0" />,
   info: <path d="M12 11v6M12 7.5v.5M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0Z" />,
   library: <path d="M4 5h16v14H4zM4 16l5-5 4 4 2.5-2.5L20 17M15.5 9.5v.1" />,

@@ -93,6 +93,6 @@ export class Draft {
       this.totals.bytesSent += sign * row.bytesSent;
     }
     this.totals.weight += sign * weight;
-    this.totals.work += sign * weight * (group === 'active' ? row.percent : 100);
+    this.totals.work += sign * weight * row.percent;
   }
 }

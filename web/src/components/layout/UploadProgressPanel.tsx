@@ -73,7 +73,7 @@ function Panel({ preparing }: { preparing: string | null }) {
 /** The browser's tab shows how far it is while something is under way. */
 function useProgressInTitle(): void {
   const active = useStore(uploads, (state) => state.counts.active);
-  const percent = useStore(uploads, (state) => Math.floor(overallPercent(state.totals, state.counts.active)));
+  const percent = useStore(uploads, (state) => Math.floor(overallPercent(state.totals)));
   useEffect(() => {
     document.title = active > 0 ? `${percent} % · Safelight` : 'Safelight';
     return () => {

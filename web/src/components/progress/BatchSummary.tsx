@@ -14,9 +14,15 @@ export function BatchSummary() {
   const speed = useStore(uploads, (state) => state.speed);
   const connection = useConnectionState();
   const all = tabCount(counts, 'all');
-  const percent = overallPercent(totals, counts.active);
+  const percent = overallPercent(totals);
   const left = totals.bytes - totals.bytesSent;
-  const failing = counts.failed > 0;
+  const figures = [
+    counts.active > 0 && `${bytesText(totals.bytesSent)} of ${bytesText(totals.bytes)}`,
+    speed > 0 && speedText(speed),
+    speed > 0 && left > 0 && `sent in about ${durationText(left / speed)}`,
+    counts.active > 0 && left <= 0 && `${countText(counts.active, 'photo')} being processed`,
+    counts.cancelled > 0 && `${counts.cancelled.toLocaleString('en')} cancelled`,
+  ].filter((figure) => figure !== false);
   return (
     <div className="summary">
       <div className="summary-line">
@@ -27,21 +33,14 @@ export function BatchSummary() {
       </div>
       <ProgressBar
         percent={percent}
-        tone={counts.active > 0 ? 'active' : failing ? 'failed' : 'completed'}
+        tone={counts.active > 0 ? 'active' : counts.completed > 0 ? 'completed' : 'failed'}
         label="All uploads"
       />
       <div className="summary-line summary-small">
         <span>
-          {counts.active > 0 && (
-            <>
-              {bytesText(totals.bytesSent)} of {bytesText(totals.bytes)}
-            </>
-          )}
-          {speed > 0 && <> · {speedText(speed)}</>}
-          {speed > 0 && left > 0 && <> · sent in about {durationText(left / speed)}</>}
-          {counts.active > 0 && left <= 0 && <> · {countText(counts.active, 'photo')} being processed</>}
-          {failing && <span className="summary-failed"> · {counts.failed.toLocaleString('en')} failed</span>}
-          {counts.cancelled > 0 && <> · {counts.cancelled.toLocaleString('en')} cancelled</>}
+          {figures.join(' · ')}
+          {figures.length > 0 && counts.failed > 0 && ' · '}
+          {counts.failed > 0 && <span className="summary-failed">{counts.failed.toLocaleString('en')} failed</span>}
         </span>
         <span className="connection" data-state={connection} role="status">
           {CONNECTION_WORDS[connection]}

@@ -31,6 +31,7 @@ export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab)
           tabIndex={tab === id ? 0 : -1}
           className="tab"
           data-tab={id}
+          data-some={tabCount(counts, id) > 0 || undefined}
           onClick={() => {
             onChange(id);
           }}

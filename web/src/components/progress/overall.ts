@@ -1,10 +1,8 @@
 import type { Totals, UploadState } from '../../stores/uploadStore';
 
-/** The percent of all rows together, weighed by bytes; 100 only when none is active. */
-export function overallPercent({ weight, work }: Totals, active: number): number {
-  if (weight === 0) return 0;
-  const percent = work / weight;
-  return active > 0 ? Math.min(percent, 99.9) : Math.min(100, percent);
+/** The percent of all rows together, weighed by bytes: 100 only when every photo is in the library. */
+export function overallPercent({ weight, work }: Totals): number {
+  return weight > 0 ? Math.min(100, work / weight) : 0;
 }
 
 /** How many photos this page could pause. */
