@@ -34,7 +34,7 @@ def serve(settings: Settings) -> None:
         _refuse(str(error))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http="safelight.http.ingest:IngestProtocol",
         ws="websockets-sansio",
         loop="auto",
         ws_max_size=MAX_FRAME,
