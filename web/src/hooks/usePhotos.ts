@@ -3,7 +3,7 @@ import { photosApi } from '../app';
 import type { LibraryNews } from '../app';
 import { mergeNewest, type Pages, without } from '../lib/photos/merge';
 import { notify } from '../stores/noticeStore';
-import { sentenceOf } from '../lib/api/errors';
+import { ApiError, NetworkError, sentenceOf } from '../lib/api/errors';
 import type { Listing, Summary } from '../types/wire';
 
 const PAGE = 100;
@@ -30,6 +30,7 @@ export function usePhotos(shelf: Shelf, search: string) {
 export function libraryNews(queries: QueryClient): LibraryNews & { stop: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let whole = false;
+  let due = false;
   let refreshed = 0;
 
   const refresh = async () => {
@@ -51,18 +52,21 @@ export function libraryNews(queries: QueryClient): LibraryNews & { stop: () => v
   };
 
   const soon = () => {
-    timer ??= setTimeout(
-      () => {
-        void refresh()
-          .catch(() => {
-            whole = true; // out of reach: the channel's return brings the next refresh
-          })
-          .finally(() => {
-            timer = undefined;
-          });
-      },
-      Math.max(50, refreshed + REFRESH_EVERY_MS - Date.now()),
-    );
+    due = true;
+    timer ??= setTimeout(() => void run(), Math.max(50, refreshed + REFRESH_EVERY_MS - Date.now()));
+  };
+
+  const run = async () => {
+    due = false;
+    try {
+      await refresh();
+    } catch (error) {
+      if (!(error instanceof NetworkError || error instanceof ApiError)) throw error;
+      whole = true; // the channel's return brings the next refresh
+    } finally {
+      timer = undefined;
+    }
+    if (due) soon(); // something came meanwhile
   };
 
   return {

@@ -16,10 +16,11 @@ export function BatchSummary() {
   const all = tabCount(counts, 'all');
   const percent = overallPercent(totals);
   const left = totals.bytes - totals.bytesSent;
+  const moving = speed > 0 && connection !== 'offline';
   const figures = [
     counts.active > 0 && `${bytesText(totals.bytesSent)} of ${bytesText(totals.bytes)}`,
-    speed > 0 && speedText(speed),
-    speed > 0 && left > 0 && `sent in about ${durationText(left / speed)}`,
+    moving && speedText(speed),
+    moving && left > 0 && `sent in about ${durationText(left / speed)}`,
     counts.active > 0 && left <= 0 && `${countText(counts.active, 'photo')} being processed`,
     counts.cancelled > 0 && `${counts.cancelled.toLocaleString('en')} cancelled`,
   ].filter((figure) => figure !== false);
