@@ -20,7 +20,10 @@ pillow_heif.options.THUMBNAILS = False
 def header(path: Path) -> pillow_heif.HeifFile:
     """The file with its dimensions, EXIF and colour profile, nothing decoded; DamagedImage where it is not sound."""
     with _told():
-        return pillow_heif.open_heif(path)
+        file = pillow_heif.open_heif(path)
+    if not len(file):
+        raise DamagedImage
+    return file
 
 
 def pixels(path: Path) -> pyvips.Image:

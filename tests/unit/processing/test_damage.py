@@ -119,6 +119,13 @@ async def test_the_sandbox_works_on_after_all_that(sandbox: Sandbox, write: Writ
     assert (await develop(sandbox, write(encoded(picture(), "JPEG")))).described.width == 1600
 
 
+async def test_a_heic_without_a_picture_is_damaged(sandbox: Sandbox, write: Write) -> None:
+    # Found by mutation: libheif opens a file without properties, and lists no picture.
+    data = encoded(picture(48, 40), "HEIF")
+    with pytest.raises(DamagedImage):
+        await develop(sandbox, write(data.replace(b"ipco", b"ipNo")))
+
+
 async def photo_or_reason(sandbox: Sandbox, path: Path) -> None:
     try:
         found = await develop(sandbox, path)
