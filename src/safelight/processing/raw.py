@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyvips
 import rawpy
 
 from safelight.errors import DamagedImage, DecodeMemory, UnsupportedType
 from safelight.processing import jpeg
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MiB: Final = 1024 * 1024
 # LibRaw's `flip` in clockwise degrees.
