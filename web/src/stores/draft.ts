@@ -93,6 +93,7 @@ export class Draft {
       this.totals.bytesSent += sign * row.bytesSent;
     }
     this.totals.weight += sign * weight;
-    this.totals.work += sign * weight * row.percent;
+    // In tenths, which are whole: a sum that is added to and taken from must not drift.
+    this.totals.work += sign * weight * Math.round(row.percent * 10);
   }
 }

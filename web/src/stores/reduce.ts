@@ -10,7 +10,7 @@ export interface Totals {
   /** Bytes of the rows that are under way or completed, and how many of them were sent. */
   bytes: number;
   bytesSent: number;
-  /** Sum of the rows' weights and of weight times percent: a row weighs its bytes, at least one. */
+  /** Sum of the rows' weights and of weight times percent in tenths: a row weighs its bytes, at least one. */
   weight: number;
   work: number;
 }

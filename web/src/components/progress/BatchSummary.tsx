@@ -13,7 +13,7 @@ export function BatchSummary() {
   const totals = useStore(uploads, (state) => state.totals);
   const speed = useStore(uploads, (state) => state.speed);
   const connection = useConnectionState();
-  const all = tabCount(counts, 'all');
+  const wanted = tabCount(counts, 'all') - counts.cancelled;
   const percent = overallPercent(totals);
   const left = totals.bytes - totals.bytesSent;
   const moving = speed > 0 && connection !== 'offline';
@@ -28,9 +28,11 @@ export function BatchSummary() {
     <div className="summary">
       <div className="summary-line">
         <strong>
-          {counts.completed.toLocaleString('en')} of {countText(all - counts.cancelled, 'photo')} in the library
+          {wanted > 0
+            ? `${counts.completed.toLocaleString('en')} of ${countText(wanted, 'photo')} in the library`
+            : 'Nothing is to be uploaded'}
         </strong>
-        <span className="summary-percent">{Math.floor(percent)} %</span>
+        {wanted > 0 && <span className="summary-percent">{Math.floor(percent)} %</span>}
       </div>
       <ProgressBar
         percent={percent}

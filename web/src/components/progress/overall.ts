@@ -2,7 +2,7 @@ import type { Totals, UploadState } from '../../stores/uploadStore';
 
 /** The percent of all rows together, weighed by bytes: 100 only when every photo is in the library. */
 export function overallPercent({ weight, work }: Totals): number {
-  return weight > 0 ? Math.min(100, work / weight) : 0;
+  return weight > 0 ? work / weight / 10 : 0;
 }
 
 /** How many photos this page could pause. */

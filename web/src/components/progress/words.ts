@@ -26,7 +26,7 @@ export function stageWords(row: PhotoRow): string {
   }
 }
 
-function sendingWords({ phase, held, status, errorMessage }: PhotoRow): string {
+function sendingWords({ phase, held, errorMessage, bytes, bytesSent }: PhotoRow): string {
   switch (phase) {
     case 'waiting':
       return 'Waiting for its turn';
@@ -48,6 +48,7 @@ function sendingWords({ phase, held, status, errorMessage }: PhotoRow): string {
       return errorMessage ?? 'Stopped; no reason was given';
     case null:
       if (held) return 'Sent, waiting for the server’s word';
-      return status === 'QUEUED' ? 'Waiting for its bytes; this page does not have the file' : 'Being sent elsewhere';
+      if (bytesSent >= bytes) return 'All bytes have arrived, waiting to be sealed';
+      return 'Not sent by this page: by another tab or device, or left unfinished';
   }
 }

@@ -39,6 +39,7 @@ interface Held {
   state: 'waiting' | 'running' | 'resting';
   attempt: number;
   abort: AbortController | null;
+  finishing: boolean;
 }
 
 /** Sends what it is given, as much at once as the scheduler lets it, until the server has everything. */
@@ -80,7 +81,8 @@ export class UploadEngine {
   /** Stop sending these photos, or all; what is stored stays stored. */
   pause(photoIds: Iterable<string> = this.held.keys()): void {
     for (const held of this.those(photoIds)) {
-      if (held.state === 'resting') continue;
+      // What is sealed just now has nothing left to send.
+      if (held.state === 'resting' || held.finishing) continue;
       this.stop(held);
       this.ports.report.phase(held.photoId, 'paused');
     }
@@ -170,6 +172,7 @@ export class UploadEngine {
         state: 'waiting',
         attempt: 1,
         abort: null,
+        finishing: false,
       };
       this.held.set(item.photoId, held);
       this.waiting.add(held);
@@ -197,7 +200,9 @@ export class UploadEngine {
     const { report } = this.ports;
     const reports = {
       phase: (phase: Sending) => {
-        if (!abort.signal.aborted) report.phase(held.photoId, phase);
+        if (abort.signal.aborted) return;
+        held.finishing = phase === 'finishing';
+        report.phase(held.photoId, phase);
       },
       bytes: (sent: number, stored = false) => {
         if (abort.signal.aborted) return;
@@ -239,6 +244,7 @@ export class UploadEngine {
     this.running.delete(held);
     held.state = 'resting';
     held.abort = null;
+    held.finishing = false;
     this.speeds.end(held.photoId);
   }
 

@@ -12,7 +12,7 @@ export interface Gathered {
 
 /** What a file or folder picker gave. */
 export function filesOfPicker(list: Iterable<File>): SourceFile[] {
-  return [...list].map((file) => ({ file, relativePath: file.webkitRelativePath || null }));
+  return inOrder([...list].map((file) => ({ file, relativePath: file.webkitRelativePath || null })));
 }
 
 /**
@@ -71,11 +71,16 @@ export async function filesOfDrop(
       onFound(gathered.files.length);
     }
   }
-  gathered.files.sort((a, b) => collator.compare(pathOf(a), pathOf(b)));
+  inOrder(gathered.files);
   return gathered;
 }
 
 const collator = new Intl.Collator(undefined, { numeric: true });
+
+/** Sorted in place by path, as a person counts: IMG_2 before IMG_10. */
+function inOrder(files: SourceFile[]): SourceFile[] {
+  return files.sort((a, b) => collator.compare(pathOf(a), pathOf(b)));
+}
 
 function pathOf({ file, relativePath }: SourceFile): string {
   return relativePath ?? file.name;
