@@ -112,7 +112,7 @@ def test_no_decoder_outlives_its_server(start: Callable[..., Server]) -> None:
     assert not any(_alive(child) for child in children)
 
 
-def test_a_half_sent_file_goes_on_after_kill_9_with_what_is_missing(start: Callable[..., Server]) -> None:
+def test_u9_a_half_sent_file_goes_on_after_kill_9_with_what_is_missing(start: Callable[..., Server]) -> None:
     part = 8 * 1024 * 1024
     photo = jpeg(seed=1) + os.urandom(5 * part)
     server = start()

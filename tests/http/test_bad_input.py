@@ -76,7 +76,7 @@ BORN: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("what", "file", "code"), BORN, ids=[case[0] for case in BORN])
-def test_a_file_that_can_never_succeed_has_a_row_and_a_reason_at_once(
+def test_u11_a_file_that_can_never_succeed_has_a_row_and_a_reason_at_once(
     client: Client, what: str, file: dict[str, Any], code: str
 ) -> None:
     good = {"filename": "b.jpg", "mimeType": "image/jpeg", "bytes": 5}
@@ -99,7 +99,7 @@ NAMES: list[tuple[str, str]] = [
 ]
 
 
-def test_names_of_every_kind_are_cleaned_and_come_back_on_download(client: Client) -> None:
+def test_u11_names_of_every_kind_are_cleaned_and_come_back_on_download(client: Client) -> None:
     photo = jpeg(seed=32)
     created = client.declare(*((name, len(photo)) for name, _ in NAMES))
     for item in created["items"]:
@@ -125,7 +125,7 @@ def _problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
-def test_fewer_and_more_bytes_than_declared(client: Client) -> None:
+def test_u4_fewer_and_more_bytes_than_declared(client: Client) -> None:
     created = client.declare(("a.jpg", 100))
     url = created["items"][0]["presignedUrl"]
     finalize = f"/commands/upload/{created['items'][0]['photoId']}/finalize"
@@ -137,7 +137,7 @@ def test_fewer_and_more_bytes_than_declared(client: Client) -> None:
     assert client.job(created["jobId"])["photos"][0]["status"] in {"QUEUED", "UPLOADING"}
 
 
-def test_a_multipart_upload_with_parts_wrong_missing_or_beyond(client: Client) -> None:
+def test_u6_a_multipart_upload_with_parts_wrong_missing_or_beyond(client: Client) -> None:
     created = client.declare(("a.jpg", 20 * MiB))
     item = created["items"][0]
     upload = item["multipart"]
@@ -161,7 +161,7 @@ def test_a_multipart_upload_with_parts_wrong_missing_or_beyond(client: Client) -
     assert client.post(path, json={"uploadId": upload["uploadId"], "parts": etags}).status_code == 204
 
 
-def test_signatures_expired_altered_and_for_another_method(client: Client, start: Callable[..., Server]) -> None:
+def test_u10_signatures_altered_and_for_another_method(client: Client) -> None:
     url = client.declare(("a.jpg", 100))["items"][0]["presignedUrl"]
     for altered in (url[:-1] + ("A" if url[-1] != "A" else "B"), url.replace("originals", "derived"), url + "&x=1"):
         status, code = _problem(httpx.put(altered, content=b"x" * 100))
@@ -203,7 +203,7 @@ def test_bodies_that_are_not_understood(client: Client) -> None:
     assert wrong.status_code in {404, 422}
 
 
-def test_a_decoder_that_is_killed_costs_a_try_and_then_the_photo(start: Callable[..., Server]) -> None:
+def test_j6_a_decoder_that_is_killed_costs_a_try_and_then_the_photo(start: Callable[..., Server]) -> None:
     server = start(workers="1")
     with server.client() as client:
         photo = _slow_png()

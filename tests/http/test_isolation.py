@@ -59,7 +59,7 @@ def test_no_token_and_bad_tokens_get_401_on_every_route(server: Server, routes: 
                 assert answer.json()["code"] in {"unauthenticated", "token-expired"}
 
 
-def test_another_users_ids_get_404_on_every_route_that_takes_one(
+def test_j7_another_users_ids_get_404_on_every_route_that_takes_one(
     server: Server, routes: list[tuple[str, str]], client: Client
 ) -> None:
     owner = client

@@ -28,7 +28,7 @@ def _checksum(data: bytes) -> str:
     return f"crc32c:{crc32c.crc32c(data):08x}"
 
 
-def test_a_small_photo_goes_as_a_single_put(client: Client) -> None:
+def test_u1_a_small_photo_goes_as_a_single_put(client: Client) -> None:
     photo = jpeg(320, 200, seed=1)
     created = client.declare(("a.jpg", len(photo)))
     item = created["items"][0]
@@ -51,7 +51,7 @@ def test_a_small_photo_goes_as_a_single_put(client: Client) -> None:
     assert httpx.get(url).content == photo
 
 
-def test_a_large_photo_goes_in_8_mib_parts_in_any_order(client: Client) -> None:
+def test_u2_a_large_photo_goes_in_8_mib_parts_in_any_order(client: Client) -> None:
     photo = big_jpeg(20 * MiB + 3, seed=5)
     created = client.declare(("large.jpg", len(photo)))
     item = created["items"][0]
@@ -74,7 +74,7 @@ def test_a_large_photo_goes_in_8_mib_parts_in_any_order(client: Client) -> None:
     assert hashlib.sha256(httpx.get(url).content).digest() == hashlib.sha256(photo).digest()
 
 
-def test_every_state_and_stage_is_an_event_and_seq_has_no_gaps(client: Client, server: Server) -> None:
+def test_j4_every_state_and_stage_is_an_event_and_seq_has_no_gaps(client: Client, server: Server) -> None:
     job_id, photo_id = client.ingest(jpeg(seed=2))
     job = client.ended(job_id)
     events = client.get(f"/queries/upload-jobs/{job_id}/events?after=0").json()["events"]
@@ -87,7 +87,7 @@ def test_every_state_and_stage_is_an_event_and_seq_has_no_gaps(client: Client, s
     assert events[-1]["status"] == "COMPLETED"
 
 
-def test_a_client_that_never_finalizes_still_ends_completed(start: Callable[..., Server]) -> None:
+def test_u8_a_client_that_never_finalizes_still_ends_completed(start: Callable[..., Server]) -> None:
     with start(sweep_seconds="0.3").client() as client:
         photo = jpeg(seed=9)
         created = client.declare(("a.jpg", len(photo)))
@@ -95,7 +95,7 @@ def test_a_client_that_never_finalizes_still_ends_completed(start: Callable[...,
         assert client.ended(created["jobId"])["status"] == "COMPLETED"
 
 
-def test_the_same_idempotency_key_gives_the_same_job(client: Client) -> None:
+def test_j5_the_same_idempotency_key_gives_the_same_job(client: Client) -> None:
     body = {"files": [{"filename": "a.jpg", "mimeType": "image/jpeg", "bytes": 5}]}
     first = client.post("/commands/upload-jobs", json=body, headers={"idempotency-key": "k1"})
     again = client.post("/commands/upload-jobs", json=body, headers={"idempotency-key": "k1"})
@@ -106,7 +106,7 @@ def test_the_same_idempotency_key_gives_the_same_job(client: Client) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "idempotency-mismatch")
 
 
-def test_a_known_content_hash_is_not_sent_again(client: Client) -> None:
+def test_u12_a_known_content_hash_is_not_sent_again(client: Client) -> None:
     photo = jpeg(seed=4)
     digest = f"sha256:{hashlib.sha256(photo).hexdigest()}"
     file = {"filename": "a.jpg", "mimeType": "image/jpeg", "bytes": len(photo), "contentHash": digest}
@@ -124,7 +124,7 @@ def test_a_known_content_hash_is_not_sent_again(client: Client) -> None:
     assert httpx.get(with_url).content == photo
 
 
-def test_a_false_content_hash_is_found_out(client: Client) -> None:
+def test_u12_a_false_content_hash_is_found_out(client: Client) -> None:
     photo = jpeg(seed=41)
     file = {"filename": "a.jpg", "mimeType": "image/jpeg", "bytes": len(photo), "contentHash": f"sha256:{'0' * 64}"}
     created = client.post("/commands/upload-jobs", json={"files": [file]}).json()
@@ -133,7 +133,7 @@ def test_a_false_content_hash_is_found_out(client: Client) -> None:
     assert client.ended(created["jobId"])["photos"][0]["errorCode"] == "checksum-mismatch"
 
 
-def test_a_job_of_announced_files_stays_open_until_they_are_declared(client: Client) -> None:
+def test_j2_a_job_of_announced_files_stays_open_until_they_are_declared(client: Client) -> None:
     photo = jpeg(seed=6)
     created = client.declare(("a.jpg", len(photo)), expectedCount=2)
     item = created["items"][0]
@@ -168,7 +168,7 @@ def test_cancelling_ends_what_has_not_ended_and_repeats_in_peace(client: Client)
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
 
 
-def test_retry_asks_for_lost_bytes_again(client: Client) -> None:
+def test_u7_retry_asks_for_lost_bytes_again(client: Client) -> None:
     photo = jpeg(seed=8)
     created = client.declare(("a.jpg", len(photo)))
     photo_id = created["items"][0]["photoId"]
@@ -246,7 +246,7 @@ def test_the_library_pages_by_number_and_by_cursor_and_searches(client: Client) 
 
 
 @pytest.mark.parametrize("size", [1, 8 * MiB])
-def test_a_single_put_is_replaced_until_it_is_finalized_and_never_after(client: Client, size: int) -> None:
+def test_u3_a_single_put_is_replaced_until_it_is_finalized_and_never_after(client: Client, size: int) -> None:
     created = client.declare(("a.jpg", size))
     url = created["items"][0]["presignedUrl"]
     for fill in (b"a", b"b"):

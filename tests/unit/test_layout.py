@@ -155,3 +155,17 @@ def test_every_decision_is_numbered_and_short() -> None:
         assert len(text.splitlines()) <= 80, page.name
         for heading in ("## Context", "## Decision", "## Consequences"):
             assert heading in text, f"{page.name}: {heading}"
+
+
+# Rules that other means hold than a test of their name: the state machine of test_lives.py, the durability of U5.
+HELD_ELSEWHERE = {"u5", "j1", "j3"}
+
+
+def test_every_numbered_rule_has_a_test_of_its_name() -> None:
+    rules = {
+        rule.lower() for rule in re.findall(r"^- \*\*([UJE]\d+)\*\*", (DOCS / "protocol.md").read_text(), re.MULTILINE)
+    }
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"def test_([uje]\d+)_", tests))
+    assert rules - named <= HELD_ELSEWHERE
+    assert named <= rules

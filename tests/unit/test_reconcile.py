@@ -77,7 +77,7 @@ async def _next_task(world: World) -> Task:
     return delivery.task
 
 
-async def test_a_whole_put_is_finalized_for_a_client_that_never_does(world: World) -> None:
+async def test_u8_a_whole_put_is_finalized_for_a_client_that_never_does(world: World) -> None:
     whole, missing = await world.declare(count=2)
     await world.put(whole)
     await world.sweep.finalize_resting()
@@ -88,7 +88,7 @@ async def test_a_whole_put_is_finalized_for_a_client_that_never_does(world: Worl
     assert (await world.now(missing)).status is PhotoStatus.QUEUED
 
 
-async def test_a_lost_task_is_queued_again_and_a_held_one_is_not(world: World) -> None:
+async def test_j8_a_lost_task_is_queued_again_and_a_held_one_is_not(world: World) -> None:
     first, second = await world.declare(count=2)
     for photo in (first, second):
         await world.put(photo)
@@ -102,7 +102,7 @@ async def test_a_lost_task_is_queued_again_and_a_held_one_is_not(world: World) -
     assert {(await _next_task(world)).photo_id for _ in range(2)} == {first.id, second.id}
 
 
-async def test_a_photo_taken_three_times_without_an_end_fails_with_the_reason(world: World) -> None:
+async def test_j6_a_photo_taken_three_times_without_an_end_fails_with_the_reason(world: World) -> None:
     (photo,) = await world.declare()
     await world.put(photo)
     await uploads.finalize(world.ports, world.user_id, photo.id)
@@ -118,7 +118,7 @@ async def test_a_photo_taken_three_times_without_an_end_fails_with_the_reason(wo
     assert (await world.now(photo)).status is PhotoStatus.PROCESSING
 
 
-async def test_an_upload_past_its_deadline_fails_and_its_parts_are_gone(world: World) -> None:
+async def test_j8_an_upload_past_its_deadline_fails_and_its_parts_are_gone(world: World) -> None:
     (photo,) = await world.declare(20 * MiB, expected_count=3)
     world.clock.now += 8 * DAY
     await world.sweep.expire_jobs()
