@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from safelight.adapters.disk import DiskStore
 
+from safelight.adapters.disk import DiskStore
 from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.commands import identity, jobs, library, uploads, work
