@@ -30,7 +30,7 @@ export function usePhotos(shelf: Shelf, search: string) {
 export function libraryNews(queries: QueryClient): LibraryNews & { stop: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let whole = false;
-  let due = false;
+  let news = 0;
   let refreshed = 0;
 
   const refresh = async () => {
@@ -52,12 +52,12 @@ export function libraryNews(queries: QueryClient): LibraryNews & { stop: () => v
   };
 
   const soon = () => {
-    due = true;
+    news++;
     timer ??= setTimeout(() => void run(), Math.max(50, refreshed + REFRESH_EVERY_MS - Date.now()));
   };
 
   const run = async () => {
-    due = false;
+    const seen = news;
     try {
       await refresh();
     } catch (error) {
@@ -66,7 +66,7 @@ export function libraryNews(queries: QueryClient): LibraryNews & { stop: () => v
     } finally {
       timer = undefined;
     }
-    if (due) soon(); // something came meanwhile
+    if (news !== seen) soon(); // something came meanwhile
   };
 
   return {

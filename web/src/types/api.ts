@@ -4,2482 +4,2561 @@
  */
 
 export interface paths {
-  '/commands/upload-jobs': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Upload Job
+         * @description Declare a job with its first files, up to 1,000 a call.
+         */
+        post: operations["create_upload_job_commands_upload_jobs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Create Upload Job
-     * @description Declare a job with its first files, up to 1,000 a call.
-     */
-    post: operations['create_upload_job_commands_upload_jobs_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload-jobs/{job_id}/files': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload-jobs/{job_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Files
+         * @description Declare more files of a job; a job that had ended is open again.
+         */
+        post: operations["add_files_commands_upload_jobs__job_id__files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Add Files
-     * @description Declare more files of a job; a job that had ended is open again.
-     */
-    post: operations['add_files_commands_upload_jobs__job_id__files_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload-jobs/{job_id}/cancel': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload-jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Job
+         * @description Cancel every photo that has not ended.
+         */
+        post: operations["cancel_job_commands_upload_jobs__job_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Cancel Job
-     * @description Cancel every photo that has not ended.
-     */
-    post: operations['cancel_job_commands_upload_jobs__job_id__cancel_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload-jobs/{job_id}/retry': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload-jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Job
+         * @description Retry every FAILED photo that another attempt could save.
+         */
+        post: operations["retry_job_commands_upload_jobs__job_id__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Retry Job
-     * @description Retry every FAILED photo that another attempt could save.
-     */
-    post: operations['retry_job_commands_upload_jobs__job_id__retry_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/queries/upload-jobs': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/upload-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Upload Jobs
+         * @description The caller's jobs, newest first.
+         */
+        get: operations["list_upload_jobs_queries_upload_jobs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Upload Jobs
-     * @description The caller's jobs, newest first.
-     */
-    get: operations['list_upload_jobs_queries_upload_jobs_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/queries/upload-jobs/{job_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/upload-jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Upload Job
+         * @description A job with all its photos, and the `seq` from which the live channel goes on.
+         */
+        get: operations["get_upload_job_queries_upload_jobs__job_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Upload Job
-     * @description A job with all its photos, and the `seq` from which the live channel goes on.
-     */
-    get: operations['get_upload_job_queries_upload_jobs__job_id__get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload/progress': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/upload-jobs/{job_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Job Events
+         * @description The durable events after `after`; where there are none yet, waits for one up to `waitSeconds`.
+         */
+        get: operations["job_events_queries_upload_jobs__job_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Report Progress
-     * @description How much of one photo, or of many, was sent: best effort, only the newest count matters.
-     */
-    post: operations['report_progress_commands_upload_progress_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload/{photo_id}/urls': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report Progress
+         * @description How much of one photo, or of many, was sent: best effort, only the newest count matters.
+         */
+        post: operations["report_progress_commands_upload_progress_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Renew Urls
-     * @description Sign more parts, or sign anew what has expired.
-     */
-    post: operations['renew_urls_commands_upload__photo_id__urls_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload/{photo_id}/finalize': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload/{photo_id}/urls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Urls
+         * @description Sign more parts, or sign anew what has expired.
+         */
+        post: operations["renew_urls_commands_upload__photo_id__urls_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Finalize
-     * @description The bytes are all sent: 204 once they are stored whole, durably, and queued for processing.
-     */
-    post: operations['finalize_commands_upload__photo_id__finalize_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload/{photo_id}/cancel': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload/{photo_id}/finalize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finalize
+         * @description The bytes are all sent: 204 once they are stored whole, durably, and queued for processing.
+         */
+        post: operations["finalize_commands_upload__photo_id__finalize_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Cancel Photo
-     * @description Cancel a photo that has not ended, and forget what was sent of it.
-     */
-    post: operations['cancel_photo_commands_upload__photo_id__cancel_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/upload/{photo_id}/retry': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload/{photo_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Photo
+         * @description Cancel a photo that has not ended, and forget what was sent of it.
+         */
+        post: operations["cancel_photo_commands_upload__photo_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Retry Photo
-     * @description A new attempt of a FAILED photo: at its bytes where they are missing, else at its processing.
-     */
-    post: operations['retry_photo_commands_upload__photo_id__retry_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/queries/upload/{photo_id}/parts': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/upload/{photo_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Photo
+         * @description A new attempt of a FAILED photo: at its bytes where they are missing, else at its processing.
+         */
+        post: operations["retry_photo_commands_upload__photo_id__retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Stored Parts
-     * @description The parts as the store has them: what a resume needs.
-     */
-    get: operations['stored_parts_queries_upload__photo_id__parts_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/queries/photos': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/upload/{photo_id}/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stored Parts
+         * @description The parts as the store has them: what a resume needs.
+         */
+        get: operations["stored_parts_queries_upload__photo_id__parts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Photos
-     * @description The caller's photos of one status, newest first, by page or by cursor.
-     */
-    get: operations['list_photos_queries_photos_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/queries/photos/trash': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/photos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Photos
+         * @description The caller's photos of one status, newest first, by page or by cursor.
+         */
+        get: operations["list_photos_queries_photos_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * List Trash
-     * @description What lies in the trash, newest first.
-     */
-    get: operations['list_trash_queries_photos_trash_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/queries/photos/{photo_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/photos/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trash
+         * @description What lies in the trash, newest first.
+         */
+        get: operations["list_trash_queries_photos_trash_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Get Photo
-     * @description A photo with its metadata and signed thumbnails.
-     */
-    get: operations['get_photo_queries_photos__photo_id__get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/queries/photos/{photo_id}/download-url': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/photos/{photo_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Photo
+         * @description A photo with its metadata and signed thumbnails.
+         */
+        get: operations["get_photo_queries_photos__photo_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Download Url
-     * @description A signed URL of the original, byte for byte as it was sent.
-     */
-    get: operations['download_url_queries_photos__photo_id__download_url_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/photos/{photo_id}': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/queries/photos/{photo_id}/download-url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Url
+         * @description A signed URL of the original, byte for byte as it was sent.
+         */
+        get: operations["download_url_queries_photos__photo_id__download_url_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    post?: never;
-    /**
-     * Trash Photo
-     * @description Into the trash.
-     */
-    delete: operations['trash_photo_commands_photos__photo_id__delete'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/photos/{photo_id}/restore': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/photos/{photo_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Trash Photo
+         * @description Into the trash.
+         */
+        delete: operations["trash_photo_commands_photos__photo_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Restore Photo
-     * @description Out of the trash.
-     */
-    post: operations['restore_photo_commands_photos__photo_id__restore_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/commands/photos/{photo_id}/permanent': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/photos/{photo_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Photo
+         * @description Out of the trash.
+         */
+        post: operations["restore_photo_commands_photos__photo_id__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    post?: never;
-    /**
-     * Delete Photo
-     * @description Gone for good, with its derived files.
-     */
-    delete: operations['delete_photo_commands_photos__photo_id__permanent_delete'];
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/auth/options': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/commands/photos/{photo_id}/permanent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Photo
+         * @description Gone for good, with its derived files.
+         */
+        delete: operations["delete_photo_commands_photos__photo_id__permanent_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Sign In Options
-     * @description How one may sign in here.
-     */
-    get: operations['sign_in_options_api_auth_options_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/auth/register': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/auth/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign In Options
+         * @description How one may sign in here.
+         */
+        get: operations["sign_in_options_api_auth_options_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Register
-     * @description Make an account, where the server takes them.
-     */
-    post: operations['register_api_auth_register_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/auth/login': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register
+         * @description Make an account, where the server takes them.
+         */
+        post: operations["register_api_auth_register_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Log In
-     * @description Sign in by e-mail address and password.
-     */
-    post: operations['log_in_api_auth_login_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/auth/link': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log In
+         * @description Sign in by e-mail address and password.
+         */
+        post: operations["log_in_api_auth_login_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Use Link
-     * @description Sign in by the one-time link that the server printed.
-     */
-    post: operations['use_link_api_auth_link_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/auth/refresh': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/auth/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Use Link
+         * @description Sign in by the one-time link that the server printed.
+         */
+        post: operations["use_link_api_auth_link_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Refresh
-     * @description A fresh access token for the holder of a valid one, or of the session's cookie.
-     */
-    post: operations['refresh_api_auth_refresh_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/auth/logout': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh
+         * @description A fresh access token for the holder of a valid one, or of the session's cookie.
+         */
+        post: operations["refresh_api_auth_refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    get?: never;
-    put?: never;
-    /**
-     * Log Out
-     * @description End this sign-in: its tokens are worth nothing from now on.
-     */
-    post: operations['log_out_api_auth_logout_post'];
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/api/auth/me': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log Out
+         * @description End this sign-in: its tokens are worth nothing from now on.
+         */
+        post: operations["log_out_api_auth_logout_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Me
-     * @description Who the caller is.
-     */
-    get: operations['me_api_auth_me_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/health/live': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/api/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Who the caller is.
+         */
+        get: operations["me_api_auth_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Live
-     * @description The process answers.
-     */
-    get: operations['live_health_live_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
-  '/health/ready': {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
+    "/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live
+         * @description The process answers.
+         */
+        get: operations["live_health_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
     };
-    /**
-     * Ready
-     * @description Database, store and broker answer too.
-     */
-    get: operations['ready_health_ready_get'];
-    put?: never;
-    post?: never;
-    delete?: never;
-    options?: never;
-    head?: never;
-    patch?: never;
-    trace?: never;
-  };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ready
+         * @description Database, store and broker answer too.
+         */
+        get: operations["ready_health_ready_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    /** CreateJobIn */
-    CreateJobIn: {
-      /** Files */
-      files: components['schemas']['FileIn'][];
-      /**
-       * Strategy
-       * @default auto
-       * @enum {string}
-       */
-      strategy: 'auto' | 's3-presigned' | 's3-multipart';
-      /** Expectedcount */
-      expectedCount?: number | null;
+    schemas: {
+        /** CreateJobIn */
+        CreateJobIn: {
+            /** Files */
+            files: components["schemas"]["FileIn"][];
+            /**
+             * Strategy
+             * @default auto
+             * @enum {string}
+             */
+            strategy: "auto" | "s3-presigned" | "s3-multipart";
+            /** Expectedcount */
+            expectedCount?: number | null;
+        };
+        /** CredentialsIn */
+        CredentialsIn: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+        };
+        /** DownloadOut */
+        DownloadOut: {
+            /** Url */
+            url: string;
+            /** Expiresat */
+            expiresAt: string;
+        };
+        /** FileIn */
+        FileIn: {
+            /** Filename */
+            filename: string;
+            /**
+             * Mimetype
+             * @default
+             */
+            mimeType: string;
+            /** Bytes */
+            bytes: number;
+            /** Relativepath */
+            relativePath?: string | null;
+            /** Lastmodified */
+            lastModified?: number | string | null;
+            /** Contenthash */
+            contentHash?: string | null;
+        };
+        /** FilesIn */
+        FilesIn: {
+            /** Files */
+            files: components["schemas"]["FileIn"][];
+        };
+        /** FinalizeIn */
+        FinalizeIn: {
+            /** Uploadid */
+            uploadId?: string | null;
+            /** Parts */
+            parts?: components["schemas"]["PartIn"][] | null;
+            /** Checksum */
+            checksum?: string | null;
+        };
+        /** Health */
+        Health: {
+            /** Status */
+            status: string;
+            /**
+             * Checks
+             * @default {}
+             */
+            checks: {
+                [key: string]: string;
+            };
+        };
+        /** ItemOut */
+        ItemOut: {
+            /** Photoid */
+            photoId: string;
+            /**
+             * Method
+             * @default PUT
+             * @constant
+             */
+            method: "PUT";
+            /** Presignedurl */
+            presignedUrl?: string | null;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            multipart?: components["schemas"]["MultipartOut"] | null;
+            /** Duplicateof */
+            duplicateOf?: string | null;
+            /** Errorcode */
+            errorCode?: string | null;
+            /** Errormessage */
+            errorMessage?: string | null;
+        };
+        /** ItemsOut */
+        ItemsOut: {
+            /** Items */
+            items: components["schemas"]["ItemOut"][];
+        };
+        /** JobCreatedOut */
+        JobCreatedOut: {
+            /** Jobid */
+            jobId: string;
+            /** Items */
+            items: components["schemas"]["ItemOut"][];
+            /** Expiresat */
+            expiresAt: string;
+        };
+        /** JobOut */
+        JobOut: {
+            /** Jobid */
+            jobId: string;
+            /** Status */
+            status: string;
+            /** Totalcount */
+            totalCount: number;
+            /** Completedcount */
+            completedCount: number;
+            /** Failedcount */
+            failedCount: number;
+            /** Cancelledcount */
+            cancelledCount: number;
+            /** Bytestotal */
+            bytesTotal: number;
+            /** Bytessent */
+            bytesSent: number;
+            /** Progresspercent */
+            progressPercent: number;
+            /** Seq */
+            seq: number;
+            /** Createdat */
+            createdAt: string;
+            /** Updatedat */
+            updatedAt: string;
+            /** Expiresat */
+            expiresAt: string;
+        };
+        /** JobsOut */
+        JobsOut: {
+            /** Items */
+            items: components["schemas"]["JobOut"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** LinkIn */
+        LinkIn: {
+            /** Code */
+            code: string;
+        };
+        /** ListingOut */
+        ListingOut: {
+            /** Items */
+            items: components["schemas"]["SummaryOut"][];
+            /** Page */
+            page: number;
+            /** Size */
+            size: number;
+            /** Totalelements */
+            totalElements: number;
+            /** Totalpages */
+            totalPages: number;
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** LogInIn */
+        LogInIn: {
+            /** Email */
+            email: string;
+            /** Password */
+            password: string;
+        };
+        /** MeOut */
+        MeOut: {
+            /** Userid */
+            userId: string;
+            /** Email */
+            email: string;
+        };
+        /** MultipartOut */
+        MultipartOut: {
+            /** Uploadid */
+            uploadId: string;
+            /** Partsize */
+            partSize: number;
+            /** Partcount */
+            partCount: number;
+            /** Parturls */
+            partUrls: components["schemas"]["PartUrlOut"][];
+        };
+        /** OptionsOut */
+        OptionsOut: {
+            /**
+             * Registration
+             * @enum {string}
+             */
+            registration: "open" | "closed";
+        };
+        /** PartIn */
+        PartIn: {
+            /** Partnumber */
+            partNumber: number;
+            /** Etag */
+            etag: string;
+        };
+        /** PartUrlOut */
+        PartUrlOut: {
+            /** Partnumber */
+            partNumber: number;
+            /** Presignedurl */
+            presignedUrl: string;
+            /** Size */
+            size: number;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+        };
+        /** PartsOut */
+        PartsOut: {
+            /** Uploadid */
+            uploadId: string;
+            /** Partsize */
+            partSize: number;
+            /** Partcount */
+            partCount: number;
+            /** Parts */
+            parts: components["schemas"]["StoredPartOut"][];
+        };
+        /** PhotoOut */
+        PhotoOut: {
+            /** Photoid */
+            photoId: string;
+            /** Jobid */
+            jobId: string;
+            /** Filename */
+            filename: string;
+            /** Relativepath */
+            relativePath?: string | null;
+            /** Bytes */
+            bytes: number;
+            /** Status */
+            status: string;
+            /** Mimetype */
+            mimeType: string;
+            /** Width */
+            width?: number | null;
+            /** Height */
+            height?: number | null;
+            /** Takenat */
+            takenAt?: string | null;
+            /** Thumbhash */
+            thumbhash?: string | null;
+            /** Thumbnailurl */
+            thumbnailUrl?: string | null;
+            /** Thumbnailurl1024 */
+            thumbnailUrl1024?: string | null;
+            /** Duplicateof */
+            duplicateOf?: string | null;
+            /** Errorcode */
+            errorCode?: string | null;
+            /** Errormessage */
+            errorMessage?: string | null;
+            /** Createdat */
+            createdAt: string;
+            /** Completedat */
+            completedAt?: string | null;
+            /** Deletedat */
+            deletedAt?: string | null;
+            /** Exifjson */
+            exifJson?: string | null;
+            /** Checksum */
+            checksum?: string | null;
+            /** Lastmodified */
+            lastModified?: string | null;
+        };
+        /** PhotoStateOut */
+        PhotoStateOut: {
+            /** Photoid */
+            photoId: string;
+            /** Filename */
+            filename: string;
+            /** Relativepath */
+            relativePath?: string | null;
+            /** Bytes */
+            bytes: number;
+            /** Status */
+            status: string;
+            /** Stage */
+            stage?: string | null;
+            /** Progresspercent */
+            progressPercent: number;
+            /** Bytessent */
+            bytesSent: number;
+            /** Attempt */
+            attempt: number;
+            /** Errorcode */
+            errorCode?: string | null;
+            /** Errormessage */
+            errorMessage?: string | null;
+            /** Duplicateof */
+            duplicateOf?: string | null;
+        };
+        /**
+         * PhotoStatus
+         * @enum {string}
+         */
+        PhotoStatus: "QUEUED" | "UPLOADING" | "PROCESSING" | "COMPLETED" | "FAILED" | "CANCELLED";
+        /**
+         * Problem
+         * @description application/problem+json (RFC 9457); `detail` is the sentence that says what to do.
+         */
+        Problem: {
+            /** Type */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /** Detail */
+            detail: string;
+            /** Code */
+            code: string;
+            /**
+             * Errors
+             * @default []
+             */
+            errors: components["schemas"]["ProblemField"][];
+        };
+        /** ProblemField */
+        ProblemField: {
+            /** Field */
+            field: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * ProgressBatchIn
+         * @description One photo's progress, or `updates` of many.
+         */
+        ProgressBatchIn: {
+            /** Photoid */
+            photoId?: string | null;
+            /** Bytessent */
+            bytesSent?: number | null;
+            /** Bytestotal */
+            bytesTotal?: number | null;
+            /** Updates */
+            updates?: components["schemas"]["ProgressIn"][] | null;
+        };
+        /** ProgressIn */
+        ProgressIn: {
+            /** Photoid */
+            photoId: string;
+            /** Bytessent */
+            bytesSent: number;
+            /** Bytestotal */
+            bytesTotal?: number | null;
+        };
+        /** SignedInOut */
+        SignedInOut: {
+            /** Token */
+            token: string;
+            /** Userid */
+            userId: string;
+            /** Email */
+            email: string;
+            /** Expiresat */
+            expiresAt: string;
+        };
+        /** SnapshotOut */
+        SnapshotOut: {
+            /** Jobid */
+            jobId: string;
+            /** Status */
+            status: string;
+            /** Totalcount */
+            totalCount: number;
+            /** Completedcount */
+            completedCount: number;
+            /** Failedcount */
+            failedCount: number;
+            /** Cancelledcount */
+            cancelledCount: number;
+            /** Bytestotal */
+            bytesTotal: number;
+            /** Bytessent */
+            bytesSent: number;
+            /** Progresspercent */
+            progressPercent: number;
+            /** Seq */
+            seq: number;
+            /** Createdat */
+            createdAt: string;
+            /** Updatedat */
+            updatedAt: string;
+            /** Expiresat */
+            expiresAt: string;
+            /** Photos */
+            photos: components["schemas"]["PhotoStateOut"][];
+        };
+        /** StoredPartOut */
+        StoredPartOut: {
+            /** Partnumber */
+            partNumber: number;
+            /** Etag */
+            etag: string;
+            /** Size */
+            size: number;
+        };
+        /** SummaryOut */
+        SummaryOut: {
+            /** Photoid */
+            photoId: string;
+            /** Jobid */
+            jobId: string;
+            /** Filename */
+            filename: string;
+            /** Relativepath */
+            relativePath?: string | null;
+            /** Bytes */
+            bytes: number;
+            /** Status */
+            status: string;
+            /** Mimetype */
+            mimeType: string;
+            /** Width */
+            width?: number | null;
+            /** Height */
+            height?: number | null;
+            /** Takenat */
+            takenAt?: string | null;
+            /** Thumbhash */
+            thumbhash?: string | null;
+            /** Thumbnailurl */
+            thumbnailUrl?: string | null;
+            /** Thumbnailurl1024 */
+            thumbnailUrl1024?: string | null;
+            /** Duplicateof */
+            duplicateOf?: string | null;
+            /** Errorcode */
+            errorCode?: string | null;
+            /** Errormessage */
+            errorMessage?: string | null;
+            /** Createdat */
+            createdAt: string;
+            /** Completedat */
+            completedAt?: string | null;
+            /** Deletedat */
+            deletedAt?: string | null;
+        };
+        /** UrlsIn */
+        UrlsIn: {
+            /** Partnumbers */
+            partNumbers?: number[] | null;
+        };
+        /** UrlsOut */
+        UrlsOut: {
+            /** Presignedurl */
+            presignedUrl?: string | null;
+            /** Headers */
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** Parturls */
+            partUrls?: components["schemas"]["PartUrlOut"][] | null;
+        };
     };
-    /** CredentialsIn */
-    CredentialsIn: {
-      /** Email */
-      email: string;
-      /** Password */
-      password: string;
-    };
-    /** DownloadOut */
-    DownloadOut: {
-      /** Url */
-      url: string;
-      /** Expiresat */
-      expiresAt: string;
-    };
-    /** FileIn */
-    FileIn: {
-      /** Filename */
-      filename: string;
-      /**
-       * Mimetype
-       * @default
-       */
-      mimeType: string;
-      /** Bytes */
-      bytes: number;
-      /** Relativepath */
-      relativePath?: string | null;
-      /** Lastmodified */
-      lastModified?: number | string | null;
-      /** Contenthash */
-      contentHash?: string | null;
-    };
-    /** FilesIn */
-    FilesIn: {
-      /** Files */
-      files: components['schemas']['FileIn'][];
-    };
-    /** FinalizeIn */
-    FinalizeIn: {
-      /** Uploadid */
-      uploadId?: string | null;
-      /** Parts */
-      parts?: components['schemas']['PartIn'][] | null;
-      /** Checksum */
-      checksum?: string | null;
-    };
-    /** Health */
-    Health: {
-      /** Status */
-      status: string;
-      /**
-       * Checks
-       * @default {}
-       */
-      checks: {
-        [key: string]: string;
-      };
-    };
-    /** ItemOut */
-    ItemOut: {
-      /** Photoid */
-      photoId: string;
-      /**
-       * Method
-       * @default PUT
-       * @constant
-       */
-      method: 'PUT';
-      /** Presignedurl */
-      presignedUrl?: string | null;
-      /** Headers */
-      headers?: {
-        [key: string]: string;
-      } | null;
-      multipart?: components['schemas']['MultipartOut'] | null;
-      /** Duplicateof */
-      duplicateOf?: string | null;
-      /** Errorcode */
-      errorCode?: string | null;
-      /** Errormessage */
-      errorMessage?: string | null;
-    };
-    /** ItemsOut */
-    ItemsOut: {
-      /** Items */
-      items: components['schemas']['ItemOut'][];
-    };
-    /** JobCreatedOut */
-    JobCreatedOut: {
-      /** Jobid */
-      jobId: string;
-      /** Items */
-      items: components['schemas']['ItemOut'][];
-      /** Expiresat */
-      expiresAt: string;
-    };
-    /** JobOut */
-    JobOut: {
-      /** Jobid */
-      jobId: string;
-      /** Status */
-      status: string;
-      /** Totalcount */
-      totalCount: number;
-      /** Completedcount */
-      completedCount: number;
-      /** Failedcount */
-      failedCount: number;
-      /** Cancelledcount */
-      cancelledCount: number;
-      /** Bytestotal */
-      bytesTotal: number;
-      /** Bytessent */
-      bytesSent: number;
-      /** Progresspercent */
-      progressPercent: number;
-      /** Seq */
-      seq: number;
-      /** Createdat */
-      createdAt: string;
-      /** Updatedat */
-      updatedAt: string;
-      /** Expiresat */
-      expiresAt: string;
-    };
-    /** JobsOut */
-    JobsOut: {
-      /** Items */
-      items: components['schemas']['JobOut'][];
-      /** Nextcursor */
-      nextCursor?: string | null;
-    };
-    /** LinkIn */
-    LinkIn: {
-      /** Code */
-      code: string;
-    };
-    /** ListingOut */
-    ListingOut: {
-      /** Items */
-      items: components['schemas']['SummaryOut'][];
-      /** Page */
-      page: number;
-      /** Size */
-      size: number;
-      /** Totalelements */
-      totalElements: number;
-      /** Totalpages */
-      totalPages: number;
-      /** Nextcursor */
-      nextCursor?: string | null;
-    };
-    /** LogInIn */
-    LogInIn: {
-      /** Email */
-      email: string;
-      /** Password */
-      password: string;
-    };
-    /** MeOut */
-    MeOut: {
-      /** Userid */
-      userId: string;
-      /** Email */
-      email: string;
-    };
-    /** MultipartOut */
-    MultipartOut: {
-      /** Uploadid */
-      uploadId: string;
-      /** Partsize */
-      partSize: number;
-      /** Partcount */
-      partCount: number;
-      /** Parturls */
-      partUrls: components['schemas']['PartUrlOut'][];
-    };
-    /** OptionsOut */
-    OptionsOut: {
-      /**
-       * Registration
-       * @enum {string}
-       */
-      registration: 'open' | 'closed';
-    };
-    /** PartIn */
-    PartIn: {
-      /** Partnumber */
-      partNumber: number;
-      /** Etag */
-      etag: string;
-    };
-    /** PartUrlOut */
-    PartUrlOut: {
-      /** Partnumber */
-      partNumber: number;
-      /** Presignedurl */
-      presignedUrl: string;
-      /** Size */
-      size: number;
-      /** Headers */
-      headers?: {
-        [key: string]: string;
-      } | null;
-    };
-    /** PartsOut */
-    PartsOut: {
-      /** Uploadid */
-      uploadId: string;
-      /** Partsize */
-      partSize: number;
-      /** Partcount */
-      partCount: number;
-      /** Parts */
-      parts: components['schemas']['StoredPartOut'][];
-    };
-    /** PhotoOut */
-    PhotoOut: {
-      /** Photoid */
-      photoId: string;
-      /** Jobid */
-      jobId: string;
-      /** Filename */
-      filename: string;
-      /** Relativepath */
-      relativePath?: string | null;
-      /** Bytes */
-      bytes: number;
-      /** Status */
-      status: string;
-      /** Mimetype */
-      mimeType: string;
-      /** Width */
-      width?: number | null;
-      /** Height */
-      height?: number | null;
-      /** Takenat */
-      takenAt?: string | null;
-      /** Thumbhash */
-      thumbhash?: string | null;
-      /** Thumbnailurl */
-      thumbnailUrl?: string | null;
-      /** Thumbnailurl1024 */
-      thumbnailUrl1024?: string | null;
-      /** Duplicateof */
-      duplicateOf?: string | null;
-      /** Errorcode */
-      errorCode?: string | null;
-      /** Errormessage */
-      errorMessage?: string | null;
-      /** Createdat */
-      createdAt: string;
-      /** Completedat */
-      completedAt?: string | null;
-      /** Deletedat */
-      deletedAt?: string | null;
-      /** Exifjson */
-      exifJson?: string | null;
-      /** Checksum */
-      checksum?: string | null;
-      /** Lastmodified */
-      lastModified?: string | null;
-    };
-    /** PhotoStateOut */
-    PhotoStateOut: {
-      /** Photoid */
-      photoId: string;
-      /** Filename */
-      filename: string;
-      /** Relativepath */
-      relativePath?: string | null;
-      /** Bytes */
-      bytes: number;
-      /** Status */
-      status: string;
-      /** Stage */
-      stage?: string | null;
-      /** Progresspercent */
-      progressPercent: number;
-      /** Bytessent */
-      bytesSent: number;
-      /** Attempt */
-      attempt: number;
-      /** Errorcode */
-      errorCode?: string | null;
-      /** Errormessage */
-      errorMessage?: string | null;
-      /** Duplicateof */
-      duplicateOf?: string | null;
-    };
-    /**
-     * PhotoStatus
-     * @enum {string}
-     */
-    PhotoStatus: 'QUEUED' | 'UPLOADING' | 'PROCESSING' | 'COMPLETED' | 'FAILED' | 'CANCELLED';
-    /**
-     * Problem
-     * @description application/problem+json (RFC 9457); `detail` is the sentence that says what to do.
-     */
-    Problem: {
-      /** Type */
-      type: string;
-      /** Title */
-      title: string;
-      /** Status */
-      status: number;
-      /** Detail */
-      detail: string;
-      /** Code */
-      code: string;
-      /**
-       * Errors
-       * @default []
-       */
-      errors: components['schemas']['ProblemField'][];
-    };
-    /** ProblemField */
-    ProblemField: {
-      /** Field */
-      field: string;
-      /** Message */
-      message: string;
-    };
-    /**
-     * ProgressBatchIn
-     * @description One photo's progress, or `updates` of many.
-     */
-    ProgressBatchIn: {
-      /** Photoid */
-      photoId?: string | null;
-      /** Bytessent */
-      bytesSent?: number | null;
-      /** Bytestotal */
-      bytesTotal?: number | null;
-      /** Updates */
-      updates?: components['schemas']['ProgressIn'][] | null;
-    };
-    /** ProgressIn */
-    ProgressIn: {
-      /** Photoid */
-      photoId: string;
-      /** Bytessent */
-      bytesSent: number;
-      /** Bytestotal */
-      bytesTotal?: number | null;
-    };
-    /** SignedInOut */
-    SignedInOut: {
-      /** Token */
-      token: string;
-      /** Userid */
-      userId: string;
-      /** Email */
-      email: string;
-      /** Expiresat */
-      expiresAt: string;
-    };
-    /** SnapshotOut */
-    SnapshotOut: {
-      /** Jobid */
-      jobId: string;
-      /** Status */
-      status: string;
-      /** Totalcount */
-      totalCount: number;
-      /** Completedcount */
-      completedCount: number;
-      /** Failedcount */
-      failedCount: number;
-      /** Cancelledcount */
-      cancelledCount: number;
-      /** Bytestotal */
-      bytesTotal: number;
-      /** Bytessent */
-      bytesSent: number;
-      /** Progresspercent */
-      progressPercent: number;
-      /** Seq */
-      seq: number;
-      /** Createdat */
-      createdAt: string;
-      /** Updatedat */
-      updatedAt: string;
-      /** Expiresat */
-      expiresAt: string;
-      /** Photos */
-      photos: components['schemas']['PhotoStateOut'][];
-    };
-    /** StoredPartOut */
-    StoredPartOut: {
-      /** Partnumber */
-      partNumber: number;
-      /** Etag */
-      etag: string;
-      /** Size */
-      size: number;
-    };
-    /** SummaryOut */
-    SummaryOut: {
-      /** Photoid */
-      photoId: string;
-      /** Jobid */
-      jobId: string;
-      /** Filename */
-      filename: string;
-      /** Relativepath */
-      relativePath?: string | null;
-      /** Bytes */
-      bytes: number;
-      /** Status */
-      status: string;
-      /** Mimetype */
-      mimeType: string;
-      /** Width */
-      width?: number | null;
-      /** Height */
-      height?: number | null;
-      /** Takenat */
-      takenAt?: string | null;
-      /** Thumbhash */
-      thumbhash?: string | null;
-      /** Thumbnailurl */
-      thumbnailUrl?: string | null;
-      /** Thumbnailurl1024 */
-      thumbnailUrl1024?: string | null;
-      /** Duplicateof */
-      duplicateOf?: string | null;
-      /** Errorcode */
-      errorCode?: string | null;
-      /** Errormessage */
-      errorMessage?: string | null;
-      /** Createdat */
-      createdAt: string;
-      /** Completedat */
-      completedAt?: string | null;
-      /** Deletedat */
-      deletedAt?: string | null;
-    };
-    /** UrlsIn */
-    UrlsIn: {
-      /** Partnumbers */
-      partNumbers?: number[] | null;
-    };
-    /** UrlsOut */
-    UrlsOut: {
-      /** Presignedurl */
-      presignedUrl?: string | null;
-      /** Headers */
-      headers?: {
-        [key: string]: string;
-      } | null;
-      /** Parturls */
-      partUrls?: components['schemas']['PartUrlOut'][] | null;
-    };
-  };
-  responses: never;
-  parameters: never;
-  requestBodies: never;
-  headers: never;
-  pathItems: never;
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-  create_upload_job_commands_upload_jobs_post: {
-    parameters: {
-      query?: never;
-      header?: {
-        'idempotency-key'?: string | null;
-      };
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['CreateJobIn'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['JobCreatedOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Too large. */
-      413: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  add_files_commands_upload_jobs__job_id__files_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        job_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['FilesIn'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ItemsOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Too large. */
-      413: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  cancel_job_commands_upload_jobs__job_id__cancel_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        job_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  retry_job_commands_upload_jobs__job_id__retry_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        job_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  list_upload_jobs_queries_upload_jobs_get: {
-    parameters: {
-      query?: {
-        status?: 'active' | 'all';
-        cursor?: string | null;
-        size?: number;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['JobsOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  get_upload_job_queries_upload_jobs__job_id__get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        job_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['SnapshotOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  report_progress_commands_upload_progress_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ProgressBatchIn'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  renew_urls_commands_upload__photo_id__urls_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['UrlsIn'] | null;
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['UrlsOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  finalize_commands_upload__photo_id__finalize_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: {
-      content: {
-        'application/json': components['schemas']['FinalizeIn'] | null;
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The server's disk is full. */
-      507: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  cancel_photo_commands_upload__photo_id__cancel_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  retry_photo_commands_upload__photo_id__retry_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  stored_parts_queries_upload__photo_id__parts_get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['PartsOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  list_photos_queries_photos_get: {
-    parameters: {
-      query?: {
-        status?: components['schemas']['PhotoStatus'];
-        search?: string | null;
-        page?: number;
-        size?: number;
-        cursor?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ListingOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  list_trash_queries_photos_trash_get: {
-    parameters: {
-      query?: {
-        search?: string | null;
-        page?: number;
-        size?: number;
-        cursor?: string | null;
-      };
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ListingOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  get_photo_queries_photos__photo_id__get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['PhotoOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  download_url_queries_photos__photo_id__download_url_get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['DownloadOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  trash_photo_commands_photos__photo_id__delete: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  restore_photo_commands_photos__photo_id__restore_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  delete_photo_commands_photos__photo_id__permanent_delete: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path: {
-        photo_id: string;
-      };
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description It does not exist, or is not yours. */
-      404: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  sign_in_options_api_auth_options_get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['OptionsOut'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  register_api_auth_register_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['CredentialsIn'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      201: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['SignedInOut'];
-        };
-      };
-      /** @description This server does not allow it. */
-      403: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The state forbids it. */
-      409: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  log_in_api_auth_login_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['LogInIn'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['SignedInOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description Too much at once; wait as long as `Retry-After` says. */
-      429: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  use_link_api_auth_link_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['LinkIn'];
-      };
-    };
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['SignedInOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  refresh_api_auth_refresh_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: {
-        safelight_session?: string | null;
-      };
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['SignedInOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  log_out_api_auth_logout_post: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      204: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content?: never;
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  me_api_auth_me_get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['MeOut'];
-        };
-      };
-      /** @description No valid identity. */
-      401: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-      /** @description The body was rejected; `errors` names the fields. */
-      422: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/problem+json': components['schemas']['Problem'];
-          'application/json': components['schemas']['Problem'];
-        };
-      };
-    };
-  };
-  live_health_live_get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Health'];
-        };
-      };
-    };
-  };
-  ready_health_ready_get: {
-    parameters: {
-      query?: never;
-      header?: never;
-      path?: never;
-      cookie?: never;
-    };
-    requestBody?: never;
-    responses: {
-      /** @description Successful Response */
-      200: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Health'];
-        };
-      };
-      /** @description Something it needs is not there. */
-      503: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['Health'];
-        };
-      };
+    create_upload_job_commands_upload_jobs_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateJobIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCreatedOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_files_commands_upload_jobs__job_id__files_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilesIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemsOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job_commands_upload_jobs__job_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_job_commands_upload_jobs__job_id__retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_upload_jobs_queries_upload_jobs_get: {
+        parameters: {
+            query?: {
+                status?: "active" | "all";
+                cursor?: string | null;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobsOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_upload_job_queries_upload_jobs__job_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_events_queries_upload_jobs__job_id__events_get: {
+        parameters: {
+            query?: {
+                after?: number;
+                waitSeconds?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events since `after` in order; `reset` where they are no longer all there. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        events: Record<string, never>[];
+                        seq: number;
+                        reset?: boolean;
+                    };
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_progress_commands_upload_progress_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressBatchIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renew_urls_commands_upload__photo_id__urls_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UrlsIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UrlsOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finalize_commands_upload__photo_id__finalize_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FinalizeIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server's disk is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_photo_commands_upload__photo_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_photo_commands_upload__photo_id__retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stored_parts_queries_upload__photo_id__parts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartsOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_photos_queries_photos_get: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["PhotoStatus"];
+                search?: string | null;
+                page?: number;
+                size?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListingOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_trash_queries_photos_trash_get: {
+        parameters: {
+            query?: {
+                search?: string | null;
+                page?: number;
+                size?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListingOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_photo_queries_photos__photo_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhotoOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_url_queries_photos__photo_id__download_url_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trash_photo_commands_photos__photo_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_photo_commands_photos__photo_id__restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_photo_commands_photos__photo_id__permanent_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in_options_api_auth_options_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OptionsOut"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    register_api_auth_register_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInOut"];
+                };
+            };
+            /** @description This server does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state forbids it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    log_in_api_auth_login_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogInIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once; wait as long as `Retry-After` says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    use_link_api_auth_link_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_api_auth_refresh_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: {
+                safelight_session?: string | null;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    log_out_api_auth_logout_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    me_api_auth_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live_health_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    ready_health_ready_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Something it needs is not there. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
     };
-  };
 }
