@@ -3,6 +3,7 @@ import { sentenceOf } from '../lib/api/errors';
 import { countText } from '../lib/format';
 import { type Shelf, usePhotoActions, usePhotos } from '../hooks/usePhotos';
 import { IconButton } from '../components/icons';
+import { Connection } from '../components/layout/Connection';
 import { Logo } from '../components/layout/Logo';
 import { PhotoGrid } from '../components/photos/PhotoGrid';
 import { PhotoViewer } from '../components/photos/PhotoViewer';
@@ -31,6 +32,7 @@ export function Library(props: { shelf: Shelf; search: string; onPick: (files: F
             {search && ` matching “${search}”`}
           </p>
         )}
+        <Connection announced />
       </div>
       {error && (
         <div className="library-error" role="alert">

@@ -1,8 +1,7 @@
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
-import { useConnectionState } from '../../hooks/useWebSocket';
 import { bytesText, countText, durationText, speedText } from '../../lib/format';
-import { CONNECTION_WORDS } from '../../stores/connectionStore';
+import { Connection } from '../layout/Connection';
 import { overallPercent } from './overall';
 import { ProgressBar } from './ProgressBar';
 import { tabCount } from './tabs';
@@ -12,7 +11,6 @@ export function BatchSummary() {
   const counts = useStore(uploads, (state) => state.counts);
   const totals = useStore(uploads, (state) => state.totals);
   const speed = useStore(uploads, (state) => state.speed);
-  const connection = useConnectionState();
   const wanted = tabCount(counts, 'all') - counts.cancelled;
   const percent = overallPercent(totals);
   const left = totals.bytes - totals.bytesSent;
@@ -45,9 +43,7 @@ export function BatchSummary() {
           {figures.length > 0 && counts.failed > 0 && ' · '}
           {counts.failed > 0 && <span className="summary-failed">{counts.failed.toLocaleString('en')} failed</span>}
         </span>
-        <span className="connection" data-state={connection} role="status">
-          {CONNECTION_WORDS[connection]}
-        </span>
+        <Connection />
       </div>
     </div>
   );
