@@ -16,7 +16,10 @@ from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 PATHS: Final = "/storage/"
-BLOCK: Final = 256 * 1024
+# Large blocks cost least, as each is a hop to a thread; with many bodies at once they shrink, to share ROOM.
+BLOCK: Final = 1024 * 1024
+SMALLEST_BLOCK: Final = 256 * 1024
+ROOM: Final = 32 * 1024 * 1024
 # How many full ones may wait for the application before the sender has to.
 READY: Final = 1
 # What a slow sender has sent is handed on after this time, though the block is not full.
@@ -81,6 +84,9 @@ class DirectBody(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._lost = False
         self._discarding = False
+        # Of each body two blocks are here and two on their way to the disk.
+        share = ROOM // (4 * max(1, len(connection.server_state.tasks)))
+        self._size = max(SMALLEST_BLOCK, min(BLOCK, share, length))
 
     # --- the transport's side ---
 
@@ -114,7 +120,7 @@ class DirectBody(asyncio.BufferedProtocol):
         """The first bytes, which came in one piece with the headers."""
         view = memoryview(data)
         while view:
-            count = min(len(view), BLOCK - self._filled)
+            count = min(len(view), self._size - self._filled)
             self._block()[self._filled : self._filled + count] = view[:count]
             view = view[count:]
             self.awaited -= count
@@ -152,14 +158,14 @@ class DirectBody(asyncio.BufferedProtocol):
 
     def _block(self) -> memoryview:
         if self._filling is None:
-            self._filling = memoryview(bytearray(BLOCK))
+            self._filling = memoryview(bytearray(self._size))
         return self._filling
 
     def _added(self, count: int) -> None:
         if self._discarding:
             return
         self._filled += count
-        if self._filled == BLOCK or not self.awaited:
+        if self._filled == self._size or not self.awaited:
             self._hand_on()
         elif self._linger is None:
             self._linger = self._connection.loop.call_later(LINGER_SECONDS, self._hand_on)

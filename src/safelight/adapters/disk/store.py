@@ -39,6 +39,8 @@ from safelight.ports import Grant, SignedUrl, StoredObject, StoredPart
 
 T = TypeVar("T")
 THREADS: Final = 8
+# Bytes are written by few threads, which take turns better than many; sealing, which waits for fsync, has the others.
+WRITERS: Final = 4
 # Bytes that a PUT gathers for one hop to a thread, and that all PUTs together may hold.
 MIN_BATCH: Final = 256 * 1024
 MAX_BATCH: Final = 1024 * 1024
@@ -66,6 +68,7 @@ class DiskStore:
         self._signer = Signer(secret)
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="disk")
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="disk-writer")
         # One lock for each object or upload, held for moments only: never while bytes arrive.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sinks: set[Sink] = set()
@@ -99,7 +102,7 @@ class DiskStore:
                 descriptor, offset = await self._in_thread(self._open_part, grant)
             else:
                 descriptor, offset = await self._in_thread(self._open_single, grant, arriving)
-        sink = Sink(grant, descriptor, offset, self._threads, self._batch())
+        sink = Sink(grant, descriptor, offset, self._writers, self._batch())
         self._sinks.add(sink)
         try:
             yield sink
@@ -168,7 +171,8 @@ class DiskStore:
         await self._in_thread(self._probe)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._threads.shutdown)
+        for pool in (self._writers, self._threads):
+            await asyncio.to_thread(pool.shutdown)
 
     # --- receiving, inside ---
 
