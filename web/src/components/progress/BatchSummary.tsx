@@ -1,6 +1,8 @@
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
+import { useConnectionState } from '../../hooks/useWebSocket';
 import { bytesText, countText, durationText, speedText } from '../../lib/format';
+import { useConnectionState } from '../../hooks/useWebSocket';
 import { Connection } from '../layout/Connection';
 import { overallPercent } from './overall';
 import { ProgressBar } from './ProgressBar';
@@ -11,6 +13,8 @@ export function BatchSummary() {
   const counts = useStore(uploads, (state) => state.counts);
   const totals = useStore(uploads, (state) => state.totals);
   const speed = useStore(uploads, (state) => state.speed);
+  const connection = useConnectionState();
+  const connection = useConnectionState();
   const wanted = tabCount(counts, 'all') - counts.cancelled;
   const percent = overallPercent(totals);
   const left = totals.bytes - totals.bytesSent;
