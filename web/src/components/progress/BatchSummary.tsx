@@ -2,7 +2,6 @@ import { useStore } from 'zustand';
 import { uploads } from '../../app';
 import { useConnectionState } from '../../hooks/useWebSocket';
 import { bytesText, countText, durationText, speedText } from '../../lib/format';
-import { useConnectionState } from '../../hooks/useWebSocket';
 import { Connection } from '../layout/Connection';
 import { overallPercent } from './overall';
 import { ProgressBar } from './ProgressBar';
@@ -13,7 +12,6 @@ export function BatchSummary() {
   const counts = useStore(uploads, (state) => state.counts);
   const totals = useStore(uploads, (state) => state.totals);
   const speed = useStore(uploads, (state) => state.speed);
-  const connection = useConnectionState();
   const connection = useConnectionState();
   const wanted = tabCount(counts, 'all') - counts.cancelled;
   const percent = overallPercent(totals);
