@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol, except that the body of a signed PUT is received into the very blocks it is written from.
 
 uvicorn hands a body over in pieces of 64 KiB, each copied three times on its way. Here the kernel writes it into large
-blocks, which go to the disk as they are: see docs/decisions/0004-ingest-path.md. The request line, the headers, the
+blocks, which go to the disk as they are: see docs/decisions/0005-ingest-path.md. The request line, the headers, the
 response and every other request are uvicorn's own, and under another server the application works as well.
 """
 
