@@ -133,8 +133,8 @@ class Sink(Protocol):
     received: int
     crc: int
 
-    async def write(self, data: bytes) -> None:
-        """Take some bytes; SizeMismatch as soon as there are more than were granted."""
+    async def write(self, data: bytes | memoryview) -> None:
+        """Take some bytes, which must not change any more; SizeMismatch as soon as there are more than were granted."""
 
 
 class LocalStore(ObjectStore, Protocol):

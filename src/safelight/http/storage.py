@@ -168,7 +168,7 @@ class Body:
         # that nobody wants.
         self.unreadable = headers.get(b"expect", b"").lower() == b"100-continue"
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
         self.unreadable = False
         while self._more:
             try:

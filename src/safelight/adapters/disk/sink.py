@@ -42,15 +42,15 @@ class Sink:
         self._offset = offset
         self._executor = executor
         self._size = batch
-        self._batch: list[bytes] = []
+        self._batch: list[bytes | memoryview] = []
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None
         self._ended: SafelightError | None = None
         self.received = 0
         self.crc = 0
 
-    async def write(self, data: bytes) -> None:
-        """Take some bytes; SizeMismatch as soon as there are more than were granted."""
+    async def write(self, data: bytes | memoryview) -> None:
+        """Take some bytes, which must not change any more; SizeMismatch as soon as there are more than were granted."""
         if self._ended:
             raise self._ended
         self.received += len(data)
@@ -112,7 +112,7 @@ class Sink:
             await asyncio.shield(self._writing)
             self._writing = None
 
-    def _put(self, batch: list[bytes]) -> None:
+    def _put(self, batch: list[bytes | memoryview]) -> None:
         """Runs in a thread; both the write and the sum let other threads run."""
         for data in batch:
             self.crc = crc32c(data, self.crc)
