@@ -114,6 +114,7 @@ def create_app(settings: Settings) -> Safelight:
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
         reconciler = Reconciler(ports)
         with _only_server(settings.data_dir):
+            await store.recover()
             await sandbox.start()
             await hub.start()
             await reconciler.recover()

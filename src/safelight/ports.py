@@ -140,6 +140,9 @@ class Sink(Protocol):
 class LocalStore(ObjectStore, Protocol):
     """A store whose signed URLs lead to this very server (http/storage.py), as those of S3 do not."""
 
+    async def recover(self) -> None:
+        """Remove what was still arriving when the last server ended. For the one server alone, before it receives."""
+
     def grant(self, method: str, path: str, query: str) -> Grant:
         """What the signature of a request allows; SignatureInvalid or SignatureExpired where that is nothing."""
 

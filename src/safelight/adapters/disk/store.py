@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import zlib
@@ -48,6 +49,7 @@ BATCHES: Final = 32 * 1024 * 1024
 SHARDS: Final = 256
 _BLOCK: Final = 1024 * 1024
 _PROBE: Final = ".probe"
+_NAME: Final = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*", re.ASCII)
 
 
 class DiskStore:
@@ -61,9 +63,7 @@ class DiskStore:
             folder.mkdir(parents=True, exist_ok=True)
         for shard in range(SHARDS):
             (self._objects / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
-        # What was arriving when the last process ended is nobody's any more.
-        shutil.rmtree(self._arriving, ignore_errors=True)
-        self._arriving.mkdir()
+        self._arriving.mkdir(exist_ok=True)
         self._base_url = base_url
         self._signer = Signer(secret)
         self._clock = clock
@@ -91,6 +91,9 @@ class DiskStore:
         return self._signer.verify(method, path, query, self._clock() // 1000)
 
     # --- receiving (ports.LocalStore) ---
+
+    async def recover(self) -> None:
+        await self._in_thread(self._forget_arrivals)
 
     @asynccontextmanager
     async def receive(self, grant: Grant) -> AsyncIterator[Sink]:
@@ -215,6 +218,13 @@ class DiskStore:
         except FileNotFoundError as error:
             raise UploadGone from error
 
+    def _forget_arrivals(self) -> None:
+        for left in self._arriving.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
     def _begin(self, upload_id: str, about: dict[str, object]) -> None:
         # Made elsewhere, then named: no upload is ever seen half made.
         folder = self._arriving / upload_id
@@ -226,7 +236,7 @@ class DiskStore:
 
     def _about(self, key: str, upload_id: str) -> dict[str, int]:
         try:
-            about = json.loads((self._uploads / upload_id / "about").read_text())
+            about = json.loads((self._uploads / _checked(upload_id) / "about").read_text())
         except FileNotFoundError as error:
             raise UploadGone from error
         if about["key"] != key:
@@ -265,7 +275,7 @@ class DiskStore:
     def _stage(self, key: str, arriving: Path, crc: int) -> None:
         if self._object(key).exists():
             raise AlreadyStored
-        folder = self._staging / key
+        folder = self._staging / _checked(key)
         folder.mkdir(parents=True, exist_ok=True)
         staged = folder / f"{crc:08x}"
         arriving.replace(staged)
@@ -276,13 +286,15 @@ class DiskStore:
     def _seal_single(self, key: str) -> StoredObject:
         if (done := self._measure(key)) is not None:
             return done
-        folder = self._staging / key
-        staged = next(iter(folder.iterdir()), None) if folder.is_dir() else None
-        if staged is None:
+        folder = self._staging / _checked(key)
+        # A kill may have left two: the newer one came whole, and was to replace the older.
+        arrived = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns) if folder.is_dir() else []
+        if not arrived:
             raise NotUploaded
+        staged = arrived[-1]
         crc, size = staged.name, staged.stat().st_size
         self._seal(staged, self._object(key))
-        folder.rmdir()
+        shutil.rmtree(folder)
         return StoredObject(key, size, crc, crc)
 
     def _seal(self, source: Path, target: Path) -> None:
@@ -311,9 +323,9 @@ class DiskStore:
 
     def _discard(self, key: str, upload_id: str | None) -> None:
         if upload_id is None:
-            shutil.rmtree(self._staging / key, ignore_errors=True)
+            shutil.rmtree(self._staging / _checked(key), ignore_errors=True)
             return
-        folder = self._uploads / upload_id
+        folder = self._uploads / _checked(upload_id)
         # Renamed first: from that moment on no part is recorded there any more.
         gone = self._arriving / secrets.token_hex(12)
         try:
@@ -353,7 +365,7 @@ class DiskStore:
 
     def _object(self, key: str) -> Path:
         """One flat folder of a fixed set: no folder is made, and made durable, with a photo."""
-        return self._objects / f"{zlib.crc32(key.encode()) % SHARDS:02x}" / key.replace("/", ".")
+        return self._objects / f"{zlib.crc32(key.encode()) % SHARDS:02x}" / _checked(key).replace("/", ".")
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
@@ -361,6 +373,13 @@ class DiskStore:
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         with full_disk_told():
             return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments))
+
+
+def _checked(name: str) -> str:
+    """A key or upload id as Safelight makes them; ValueError for any other, which could lead out of the root."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is neither a key nor an upload id")
+    return name
 
 
 def _place(key: str, upload_id: str | None) -> str:

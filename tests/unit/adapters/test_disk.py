@@ -1,0 +1,111 @@
+"""What the disk store does with what a kill, or another process, left or is leaving on the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from crc32c import crc32c
+
+from safelight.adapters.disk import DiskStore, ledger
+from safelight.ports import Grant
+
+KEY = "originals/ph_1.1"
+OUTSIDE = ["../outside", "/etc/passwd", "originals/../../outside", "originals//x", "..", "", ".hidden", "a/b\n", "a\\b"]
+
+
+def opened(root: Path) -> DiskStore:
+    return DiskStore(root, base_url="", secret=b"secret", clock=lambda: 1_700_000_000_000)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[DiskStore]:
+    store = opened(tmp_path / "store")
+    yield store
+    await store.close()
+
+
+async def test_a_store_opened_beside_a_server_leaves_alone_what_arrives(store: DiskStore, tmp_path: Path) -> None:
+    async with store.receive(Grant("PUT", KEY, size=6)) as sink:
+        await sink.write(b"abc")
+        await opened(tmp_path / "store").close()
+        await sink.write(b"def")
+    assert (await store.complete_single(KEY)).size == 6
+
+
+async def test_recovering_removes_what_was_arriving_and_nothing_else(store: DiskStore, tmp_path: Path) -> None:
+    async with store.receive(Grant("PUT", KEY, size=3)) as sink:
+        await sink.write(b"abc")
+    upload_id = await store.create_multipart("originals/ph_2.1", 3, 3)
+    arriving = tmp_path / "store" / "arriving"
+    (arriving / "cut short").write_bytes(b"ab")
+    (arriving / "half removed").mkdir()
+    (arriving / "half removed" / "data").touch()
+    await store.recover()
+    assert list(arriving.iterdir()) == []
+    assert (await store.complete_single(KEY)).size == 3
+    assert await store.list_parts("originals/ph_2.1", upload_id) == []
+
+
+async def test_of_two_that_a_kill_left_the_newer_is_sealed(store: DiskStore, tmp_path: Path) -> None:
+    folder = tmp_path / "store" / "staging" / KEY
+    folder.mkdir(parents=True)
+    for age, data in ((2, b"older"), (1, b"the newer")):
+        path = folder / f"{crc32c(data):08x}"
+        path.write_bytes(data)
+        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
+    assert (await store.complete_single(KEY)).size == len(b"the newer")
+    assert await store.list_uploads() == []
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+async def test_no_key_leads_out_of_the_root(store: DiskStore, key: str) -> None:
+    with pytest.raises(ValueError, match="neither a key"):
+        await store.put(key, b"x", "image/webp")
+    with pytest.raises(ValueError, match="neither a key"):
+        await store.abort(key, None)
+    with pytest.raises(ValueError, match="neither a key"):
+        async with store.receive(Grant("PUT", key, size=1)):
+            pass
+
+
+@pytest.mark.parametrize("upload_id", OUTSIDE[:-3])
+async def test_no_upload_id_leads_out_of_its_folder(store: DiskStore, tmp_path: Path, upload_id: str) -> None:
+    with pytest.raises(ValueError, match="neither a key"):
+        await store.list_parts(KEY, upload_id)
+    with pytest.raises(ValueError, match="neither a key"):
+        await store.abort(KEY, upload_id)
+    assert (tmp_path / "store" / "uploads").is_dir()
+
+
+def test_a_record_that_a_kill_cut_short_is_not_there_and_does_not_hide_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "parts"
+    path.touch()
+    ledger.append(path, 1, 100, 0xAAAA)
+    ledger.append(path, 2, 200, 0xBBBB)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])
+    assert ledger.read(path) == {1: (100, 0xAAAA)}
+    ledger.append(path, 3, 300, 0xCCCC)
+    assert ledger.read(path) == {1: (100, 0xAAAA), 3: (300, 0xCCCC)}
+
+
+def test_a_record_with_altered_bytes_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "parts"
+    path.touch()
+    ledger.append(path, 1, 100, 0xAAAA)
+    ledger.append(path, 2, 200, 0xBBBB)
+    damaged = bytearray(path.read_bytes())
+    damaged[3] ^= 1
+    path.write_bytes(damaged)
+    assert ledger.read(path) == {2: (200, 0xBBBB)}
+
+
+def test_a_withdrawn_part_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "parts"
+    path.touch()
+    ledger.append(path, 1, 100, 0xAAAA)
+    ledger.withdraw(path, 1)
+    assert ledger.read(path) == {}
