@@ -129,7 +129,7 @@ export class Auth {
     clearTimeout(this.timer);
     if (!this.current) return;
     const left = this.current.expiresAt - Date.now();
-    const wait = Math.max(5_000, Math.min(left - RENEW_BEFORE_MS, left * 0.8));
+    const wait = Math.max(5_000, left - RENEW_BEFORE_MS, left / 2);
     this.timer = setTimeout(
       () => {
         this.renew().catch((error: unknown) => {
