@@ -14,10 +14,10 @@ import { IconButton } from '../icons';
 export function UploadProgressPanel({ preparing }: { preparing: string | null }) {
   const all = useStore(uploads, (state) => tabCount(state.counts, 'all'));
   if (all === 0 && preparing === null) return null;
-  return <Panel preparing={preparing} />;
+  return <Panel preparing={preparing} empty={all === 0} />;
 }
 
-function Panel({ preparing }: { preparing: string | null }) {
+function Panel({ preparing, empty }: { preparing: string | null; empty: boolean }) {
   const [small, setSmall] = useState(false);
   const [tab, setTab] = useState<Tab>('all');
   const box = useRef<HTMLElement>(null);
@@ -58,8 +58,8 @@ function Panel({ preparing }: { preparing: string | null }) {
           {preparing}
         </p>
       )}
-      <BatchSummary />
-      {!small && (
+      {!empty && <BatchSummary />}
+      {!small && !empty && (
         <>
           <ProgressTabs tab={tab} onChange={setTab} />
           <RowList tab={tab} />
