@@ -11,8 +11,7 @@ from typing import Final
 import structlog
 
 from safelight.commands import work
-from safelight.commands.work import Developed
-from safelight.domain.photo import Photo, Stage
+from safelight.domain.photo import Developed, Photo, Stage
 from safelight.errors import ChecksumMismatch, ObjectMissing, PhotoError, SizeMismatch, StorageFull
 from safelight.ports import Delivery, Ports
 from safelight.processing.pipeline import PhotoToProcess, process
@@ -144,16 +143,7 @@ class Worker:
         wanted = PhotoToProcess(
             photo_id=photo.id, key=photo.storage_key, size=photo.bytes, crc32c=photo.crc32c, sha256=sha256
         )
-        done = await process(wanted, self._ports.store, self._sandbox, on_stage)
-        return Developed(
-            media_type=done.media_type,
-            width=done.width,
-            height=done.height,
-            taken_at=done.taken_at,
-            exif=done.exif,
-            thumbhash=done.thumbhash,
-            crc32c=done.crc32c,
-        )
+        return await process(wanted, self._ports.store, self._sandbox, on_stage)
 
     async def _keep_leases(self) -> None:
         """Renew the leases of all photos in hand three times within their length."""

@@ -13,7 +13,7 @@ from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.commands import identity, jobs, library, uploads, work
 from safelight.commands.jobs import File
-from safelight.domain.photo import Photo, PhotoStatus, Stage
+from safelight.domain.photo import Developed, Photo, PhotoStatus, Stage
 from safelight.ports import Doomed, Ports, Task
 from safelight.reconcile import Reconciler
 from safelight.settings import Settings
@@ -159,7 +159,7 @@ async def test_a_cancelled_photo_is_left_by_its_worker(world: World) -> None:
     assert leased
     await uploads.cancel_photo(world.ports, world.user_id, photo.id)
     assert await work.enter(world.ports, [(leased, Stage.METADATA)], "w1") == {photo.id}
-    facts = work.Developed("image/jpeg", 1, 1, None, {}, "", "00000000")
+    facts = Developed("image/jpeg", 1, 1, None, {}, "", "00000000")
     assert not await work.publish(world.ports, leased, facts, "w1")
     assert (await world.now(photo)).status is PhotoStatus.CANCELLED
 
@@ -173,5 +173,5 @@ async def test_a_lease_that_was_lost_moves_nothing(world: World) -> None:
     assert sleeper
     world.clock.now += 31_000
     assert await work.claim(world.ports, task, "other")
-    facts = work.Developed("image/jpeg", 1, 1, None, {}, "", "00000000")
+    facts = Developed("image/jpeg", 1, 1, None, {}, "", "00000000")
     assert not await work.publish(world.ports, replace(sleeper), facts, "sleeper")

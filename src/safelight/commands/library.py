@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from safelight.commands.record import bury
-from safelight.domain.photo import Photo, thumbnail_key
+from safelight.domain.photo import THUMBNAIL_SIZES, Photo, thumbnail_key
 from safelight.errors import Conflict, NotFound
 from safelight.ports import Doomed, Ports, WriteTransaction
-
-THUMBNAIL_SIZES = (256, 1024)
 
 
 async def trash(ports: Ports, user_id: str, photo_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import orjson
 import structlog
@@ -11,26 +11,13 @@ import structlog
 from safelight.commands.record import Change, announce, bury, commit
 from safelight.domain import photo as photos
 from safelight.domain.events import Recorded
-from safelight.domain.photo import IllegalTransition, Photo, PhotoStatus, Stage
+from safelight.domain.photo import Developed, IllegalTransition, Photo, PhotoStatus, Stage
 from safelight.errors import DecoderCrashed, PhotoError
 from safelight.ports import Doomed, Ports, Task, WriteTransaction
 
 log = structlog.get_logger()
 
 MAX_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Developed:
-    """What processing found out about a photo."""
-
-    media_type: str
-    width: int
-    height: int
-    taken_at: str | None
-    exif: dict[str, object]
-    thumbhash: str
-    crc32c: str
 
 
 async def claim(ports: Ports, task: Task, owner: str) -> Photo | None:

@@ -30,6 +30,7 @@ class Stage(StrEnum):
 TERMINAL = frozenset({PhotoStatus.COMPLETED, PhotoStatus.FAILED, PhotoStatus.CANCELLED})
 AWAITING_BYTES = frozenset({PhotoStatus.QUEUED, PhotoStatus.UPLOADING})
 STAGE_ORDER = list(Stage)
+THUMBNAIL_SIZES = (256, 1024)
 
 
 class IllegalTransition(Exception):
@@ -102,6 +103,19 @@ class Photo:
     @property
     def multipart(self) -> bool:
         return self.part_count is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Developed:
+    """What processing found out about a photo. `exif` is fit for JSON, `thumbhash` is base64."""
+
+    media_type: str
+    width: int
+    height: int
+    taken_at: str | None
+    exif: dict[str, object]
+    thumbhash: str
+    crc32c: str
 
 
 def storage_key(photo_id: str, attempt: int) -> str:

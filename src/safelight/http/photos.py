@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from safelight import queries
 from safelight.commands import library
 from safelight.domain.events import iso
-from safelight.domain.photo import Photo, PhotoStatus
+from safelight.domain.photo import THUMBNAIL_SIZES, Photo, PhotoStatus
 from safelight.http.edge import Caller, TheirPorts, absolute, problems
 from safelight.http.models import DownloadOut, ListingOut, PhotoOut, SummaryOut
 from safelight.ports import Filter, Ports
@@ -105,7 +105,7 @@ async def _listing(
 
 
 def _summary(request: Request, ports: Ports, photo: Photo) -> dict[str, Any]:
-    small, large = (queries.thumbnail_url(ports, photo, size) for size in library.THUMBNAIL_SIZES)
+    small, large = (queries.thumbnail_url(ports, photo, size) for size in THUMBNAIL_SIZES)
     return {
         "photo_id": photo.id,
         "job_id": photo.job_id,

@@ -6,12 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from safelight.domain.photo import Stage, thumbnail_key
+from safelight.domain.photo import THUMBNAIL_SIZES, Developed, Stage, thumbnail_key
 from safelight.ports import ObjectStore
 from safelight.processing.sandbox import Sandbox
-
-SMALL = 256
-LARGE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +22,9 @@ class PhotoToProcess:
     sha256: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Processed:
-    """What there is to publish. `thumbnails` are the store's keys, by size in pixels."""
-
-    media_type: str
-    width: int
-    height: int
-    orientation: int
-    taken_at: str | None
-    exif: dict[str, object]
-    thumbhash: str
-    crc32c: str
-    thumbnails: dict[int, str]
-
-
 async def process(
     photo: PhotoToProcess, store: ObjectStore, sandbox: Sandbox, on_stage: Callable[[str], Awaitable[None]]
-) -> Processed:
+) -> Developed:
     """Take a photo through its stages, telling `on_stage` as each begins; the caller publishes.
 
     Running it again gives the same result. A PhotoError is final for this attempt; ChildDied may be tried again.
@@ -54,20 +36,15 @@ async def process(
         described = await child.describe(path, verified.media_type)
         await on_stage(Stage.THUMBNAILS)
         made = await child.thumbnails(path, described)
-    keys = {size: thumbnail_key(photo.photo_id, size) for size in (SMALL, LARGE)}
-    await asyncio.gather(
-        store.put(keys[SMALL], made.small, "image/webp"),
-        store.put(keys[LARGE], made.large, "image/webp"),
-    )
+    small, large = (thumbnail_key(photo.photo_id, size) for size in THUMBNAIL_SIZES)
+    await asyncio.gather(store.put(small, made.small, "image/webp"), store.put(large, made.large, "image/webp"))
     await on_stage(Stage.PUBLISHING)
-    return Processed(
+    return Developed(
         media_type=described.media_type,
         width=described.width,
         height=described.height,
-        orientation=described.orientation,
         taken_at=described.taken_at,
         exif=described.exif,
         thumbhash=made.thumbhash,
         crc32c=verified.crc32c,
-        thumbnails=keys,
     )

@@ -11,8 +11,9 @@ import pytest
 from tests.unit.processing.samples import encoded, picture
 
 from safelight.adapters.disk import DiskStore
+from safelight.domain.photo import Developed
 from safelight.errors import ChecksumMismatch, ObjectMissing, UnsupportedType
-from safelight.processing.pipeline import PhotoToProcess, Processed, process
+from safelight.processing.pipeline import PhotoToProcess, process
 from safelight.processing.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,7 +28,7 @@ async def stored(folder: Path, data: bytes, *, crc: str | None = None) -> tuple[
     return store, PhotoToProcess("ph_1", "originals/ph_1.1", len(data), checksum, sha256)
 
 
-async def run(photo: PhotoToProcess, store: DiskStore, sandbox: Sandbox) -> tuple[Processed, list[str]]:
+async def run(photo: PhotoToProcess, store: DiskStore, sandbox: Sandbox) -> tuple[Developed, list[str]]:
     stages: list[str] = []
 
     async def on_stage(stage: str) -> None:
@@ -42,8 +43,7 @@ async def test_a_photo_goes_through_all_stages(sandbox: Sandbox, tmp_path: Path)
     assert stages == ["VERIFYING", "METADATA", "THUMBNAILS", "PUBLISHING"]
     assert (done.media_type, done.width, done.height) == ("image/jpeg", 1600, 1200)
     assert done.crc32c == photo.crc32c
-    assert done.thumbnails == {256: "derived/ph_1/256.webp", 1024: "derived/ph_1/1024.webp"}
-    for key in done.thumbnails.values():
+    for key in ("derived/ph_1/256.webp", "derived/ph_1/1024.webp"):
         async with store.local_copy(key) as path:
             data = await asyncio.to_thread(path.read_bytes)
         assert data[8:12] == b"WEBP"
