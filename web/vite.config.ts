@@ -17,8 +17,9 @@ export default defineConfig({
     port: 5173,
     strictPort: true,
     proxy: {
-      '^/(api|commands|queries|health|storage)/': SERVER,
-      '/ws': { target: SERVER, ws: true },
+      // The server signs URLs for the host that it was asked by: it must see the page's own.
+      '^/(api|commands|queries|health|storage)/': { target: SERVER, changeOrigin: false },
+      '/ws': { target: SERVER, changeOrigin: false, ws: true },
     },
   },
   test: {

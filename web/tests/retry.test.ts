@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ApiError, NetworkError } from '../src/lib/api/errors';
+import { ApiError, CutOff, NetworkError } from '../src/lib/api/errors';
 import { Connectivity } from '../src/lib/upload/connectivity';
 import { type Patience, persist } from '../src/lib/upload/retry';
 
@@ -49,7 +49,7 @@ describe('persist', () => {
 
   it('gives up on a request that breaks off eight times although the server answers', async () => {
     const work = failing(...Array.from({ length: 20 }, () => new NetworkError('cut off')));
-    await expect(persist(work, patience())).rejects.toThrow(NetworkError);
+    await expect(persist(work, patience())).rejects.toThrow(CutOff);
     expect(work.calls).toBe(8);
   });
 

@@ -36,6 +36,8 @@ function sendingWords({ phase, held, errorMessage, bytes, bytesSent }: PhotoRow)
       return 'All bytes sent, being sealed';
     case 'unreachable':
       return 'Server out of reach; goes on by itself';
+    case 'interrupted':
+      return 'Interrupted; tries again by itself';
     case 'busy':
       return 'Server busy; tries again by itself';
     case 'signed-out':

@@ -20,6 +20,17 @@ export class NetworkError extends Error {
   override readonly name = 'NetworkError';
 }
 
+/** A request broke off again and again although the server answers otherwise. */
+export class CutOff extends Error {
+  override readonly name = 'CutOff';
+
+  constructor() {
+    super(
+      'The bytes do not get through although the server answers. Try again; where photos go to another host, its CORS rules must allow this page.',
+    );
+  }
+}
+
 /** The file under the row can no longer be read as it was chosen. */
 export class FileGone extends Error {
   override readonly name = 'FileGone';

@@ -8,7 +8,7 @@ import { type Patience, persist } from './retry';
 import type { Scheduler } from './scheduler';
 
 /** What this page is doing with a photo's bytes. */
-export type Sending = 'waiting' | 'sending' | 'finishing' | 'unreachable' | 'busy' | 'signed-out';
+export type Sending = 'waiting' | 'sending' | 'finishing' | 'unreachable' | 'interrupted' | 'busy' | 'signed-out';
 
 export interface TransferPorts {
   api: Pick<UploadApi, 'urls' | 'storedParts' | 'finalize'>;

@@ -1,4 +1,4 @@
-import { ApiError, NetworkError } from '../api/errors';
+import { ApiError, CutOff, NetworkError } from '../api/errors';
 import type { Backoff } from './backoff';
 import { jitteredDelay, sleep } from './backoff';
 import type { Connectivity } from './connectivity';
@@ -15,7 +15,7 @@ export interface Patience {
   /** Resolves when somebody is signed in again. */
   signedIn: (signal: AbortSignal) => Promise<void>;
   /** Called before each wait, to say in words why nothing moves. */
-  onWait?: (reason: 'unreachable' | 'busy' | 'signed-out') => void;
+  onWait?: (reason: 'unreachable' | 'interrupted' | 'busy' | 'signed-out') => void;
   backoff?: Backoff;
 }
 
@@ -35,9 +35,9 @@ export async function persist<T>(work: (attempt: number) => Promise<T>, patience
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof NetworkError) {
-        onWait?.('unreachable');
-        const wasReachable = await reachedAtOnce(connectivity, signal);
-        if (wasReachable && ++failures >= MOST_ATTEMPTS) throw error;
+        onWait?.(connectivity.reachable ? 'interrupted' : 'unreachable');
+        const wasReachable = await reachedAtOnce(connectivity, signal, () => onWait?.('unreachable'));
+        if (wasReachable && ++failures >= MOST_ATTEMPTS) throw new CutOff();
         await sleep(jitteredDelay(wasReachable ? failures : 0, backoff), signal);
       } else if (error instanceof ApiError && error.status === 401) {
         onWait?.('signed-out');
@@ -58,10 +58,12 @@ export async function persist<T>(work: (attempt: number) => Promise<T>, patience
 }
 
 /** Wait until the server answers; whether it did so at the first probe, with no outage between. */
-async function reachedAtOnce(connectivity: Connectivity, signal: AbortSignal): Promise<boolean> {
+async function reachedAtOnce(connectivity: Connectivity, signal: AbortSignal, onOutage: () => void): Promise<boolean> {
   let outage = !connectivity.reachable;
   const unsubscribe = connectivity.subscribe((reachable) => {
-    if (!reachable) outage = true;
+    if (reachable) return;
+    outage = true;
+    onOutage();
   });
   try {
     await connectivity.restored(signal);
