@@ -15,7 +15,7 @@ import structlog
 from safelight.commands.record import announce, commit
 from safelight.domain import photo as photos
 from safelight.domain.events import Recorded, encode, progress_update
-from safelight.domain.photo import AWAITING_BYTES, Photo, photo_of_key
+from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, photo_of_key
 from safelight.errors import NotFound
 from safelight.ports import Ports, WriteTransaction
 
@@ -83,6 +83,8 @@ class ProgressBoard:
 
     async def _count_earlier_parts(self, counts: dict[str, int]) -> None:
         """After a restart the board has forgotten the parts that arrived before; the store has not."""
+        if not self._parts:
+            return
         for photo in await self._ports.db.read(lambda tx: tx.photos(list(counts))):
             parts = self._parts.get(photo.upload_id or "")
             if photo.upload_id is None or parts is None:
@@ -108,9 +110,14 @@ class ProgressBoard:
             changes = [
                 (photo, photos.receive(photo, counts[photo.id], now))
                 for photo in tx.photos([photo.id for photo in stale])
-                if photo.status in AWAITING_BYTES
+                if photo.status in AWAITING_BYTES and _is_news(photo, counts[photo.id])
             ]
             if changes:
                 recorded.append(commit(tx, job, changes, now))
-            moved += [after for before, after in changes if after.bytes_sent > before.bytes_sent]
+            # One that began to upload just now is told by the durable event of its new status.
+            moved += [after for before, after in changes if before.status is after.status]
         return recorded, moved
+
+
+def _is_news(photo: Photo, sent: int) -> bool:
+    return photo.status is PhotoStatus.QUEUED or sent > photo.bytes_sent
