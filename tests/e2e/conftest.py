@@ -1,4 +1,4 @@
-"""One browser for all end-to-end tests, a fresh tab (and profile) for each."""
+"""One browser for the tests of a module, a fresh tab (and profile) for each test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.e2e.browsing import Tab, launch
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: Playwright keeps an event loop running, beside which no asynchronous test could run.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = launch(playwright)
