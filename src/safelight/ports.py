@@ -136,6 +136,11 @@ class Sink(Protocol):
     async def write(self, data: bytes | memoryview) -> None:
         """Take some bytes, which must not change any more; SizeMismatch as soon as there are more than were granted."""
 
+    async def pull(self, read: Callable[[memoryview], int]) -> None:
+        """Take, in a thread, what `read` puts into the memory that it is given, until it returns 0, a fair share was
+        taken, or all is there. What `read` raises is raised here.
+        """
+
 
 class LocalStore(ObjectStore, Protocol):
     """A store whose signed URLs lead to this very server (http/storage.py), as those of S3 do not."""

@@ -15,16 +15,22 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from safelight.http.ingest import BLOCK, IngestProtocol
+from safelight.http.ingest import EXTENSION, DirectBody, IngestProtocol
 
+BLOCK = 256 * 1024
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @dataclass
 class App:
-    """Answers with the number of body bytes, and keeps them. `/storage/refuse` answers before it reads anything."""
+    """Answers with the number of body bytes, and keeps them.
+
+    `/storage/refuse` answers before it reads anything, `/storage/give-up` after the first piece that it reads;
+    `/storage/halves` receives the rest behind its first piece, `/storage/plain` reads as under any other server.
+    """
 
     bodies: list[bytes] = field(default_factory=list)
+    direct: int = 0
     pieces: list[int] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,18 +42,48 @@ class App:
             return
         if scope["path"] == "/storage/hold":
             await self.hold.wait()
-        body, more = bytearray(), True
+        try:
+            body = await self._read(scope, receive)
+        except ConnectionError:
+            self.gone.set()
+            return
+        self.bodies.append(body)
+        await self._answer(send, b"%d" % len(body))
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        body = bytearray()
+        direct: DirectBody | None = scope.get("extensions", {}).get(EXTENSION)
+        if direct is not None and direct.awaited and scope["path"] != "/storage/plain":
+            with direct.taken() as first:
+                direct.call()
+                body += first
+                self._note(len(first))
+                while direct.awaited:
+                    block = bytearray(BLOCK)
+                    count = await asyncio.to_thread(direct.read, memoryview(block))
+                    body += block[:count]
+                    self._note(count)
+                    if direct.dry:
+                        await direct.readable()
+                    elif scope["path"] == "/storage/give-up":
+                        return bytes(body)
+                    elif scope["path"] == "/storage/halves":
+                        break
+            self.direct += 1
+        more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                self.gone.set()
-                return
+                raise ConnectionResetError
             body += message["body"]
-            self.pieces.append(len(message["body"]))
-            self.news.set()
+            self._note(len(message["body"]))
             more = message["more_body"]
-        self.bodies.append(bytes(body))
-        await self._answer(send, b"%d" % len(body))
+        return bytes(body)
+
+    def _note(self, count: int) -> None:
+        if count:
+            self.pieces.append(count)
+            self.news.set()
 
     async def _answer(self, send: Send, text: bytes) -> None:
         headers = [(b"content-length", b"%d" % len(text))]
@@ -146,6 +182,17 @@ async def test_a_body_arrives_as_it_was_sent_however_it_is_cut(app: App, listeni
                 await asyncio.sleep(0)
             assert await client.answers.get() == b"%d" % size
             assert app.bodies.pop() == content(size)
+    assert app.direct
+
+
+@scenario
+async def test_who_does_not_ask_for_more_is_served_as_ever(app: App, listening: Listening) -> None:
+    transport, client = await listening.connect()
+    for size in (1, 3 * BLOCK + 7):
+        transport.write(put("/storage/plain", size) + content(size))
+        assert await client.answers.get() == b"%d" % size
+        assert app.bodies.pop() == content(size)
+    assert not app.direct
 
 
 @scenario
@@ -192,6 +239,29 @@ async def test_a_refused_body_is_thrown_away_and_the_connection_serves_on(app: A
     transport.write(content(size)[100:] + put("/storage/a", 4) + b"abcd")
     assert await client.answers.get() == b"4"
     assert app.bodies == [b"abcd"]
+
+
+@scenario
+async def test_a_body_given_up_midway_does_not_run_into_the_next_request(app: App, listening: Listening) -> None:
+    transport, client = await listening.connect()
+    size = 5 * BLOCK + 11
+    transport.write(put("/storage/give-up", size))
+    transport.write(content(size) + put("/storage/a", 4) + b"abcd")
+    given_up = int(await client.answers.get())
+    assert 0 < given_up < size
+    assert await client.answers.get() == b"4"
+    assert app.bodies == [content(size)[:given_up], b"abcd"]
+
+
+@scenario
+async def test_what_was_given_up_can_still_be_received(app: App, listening: Listening) -> None:
+    transport, client = await listening.connect()
+    size = 5 * BLOCK + 11
+    transport.write(put("/storage/halves", size))
+    transport.write(content(size) + put("/storage/a", 4) + b"abcd")
+    assert await client.answers.get() == b"%d" % size
+    assert await client.answers.get() == b"4"
+    assert app.bodies == [content(size), b"abcd"]
 
 
 @scenario

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
@@ -19,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from safelight.errors import MethodNotAllowed, NotFound, SafelightError, SizeMismatch
 from safelight.http.errors import MEDIA_TYPE, problem, problem_headers, status_of
-from safelight.ports import Grant, LocalStore
+from safelight.http.ingest import EXTENSION, DirectBody
+from safelight.ports import Grant, LocalStore, Sink
 
 log = structlog.get_logger()
 
@@ -64,10 +66,11 @@ class StorageEdge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         cors = self._cors(headers)
-        body = Body(receive, headers, self._stall_seconds)
+        direct = scope.get("extensions", {}).get(EXTENSION)
+        body = Body(receive, headers, self._stall_seconds, direct)
         try:
             await self._serve(scope, headers, cors, body, send)
-        except Disconnected:
+        except (Disconnected, ConnectionError):
             log.debug("client went away", path=scope["path"])
         except SafelightError as error:
             if status_of(error) >= 500:
@@ -101,12 +104,12 @@ class StorageEdge:
             )
         loop = asyncio.get_running_loop()
         reported = loop.time()
-        async with self._store.receive(grant) as sink:
-            async for data in body:
-                await sink.write(data)
-                if loop.time() - reported >= REPORT_SECONDS:
-                    reported = loop.time()
-                    self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
+        with body.taken():
+            async with self._store.receive(grant) as sink:
+                async for _ in body.into(sink):
+                    if loop.time() - reported >= REPORT_SECONDS:
+                        reported = loop.time()
+                        self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
         self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
         log.debug("received", bytes=sink.received, key=grant.key, part=grant.part_number)
         return f"{sink.crc:08x}"
@@ -158,27 +161,67 @@ class StorageEdge:
 
 
 class Body:
-    """A request's body; reading on after its end gives nothing, instead of waiting for the client to leave."""
+    """A request's body, read from the connection itself (`direct`) where the server offers that.
 
-    def __init__(self, receive: Receive, headers: dict[bytes, bytes], stall_seconds: float) -> None:
+    Reading on after its end gives nothing, instead of waiting for the client to leave.
+    """
+
+    def __init__(
+        self, receive: Receive, headers: dict[bytes, bytes], stall_seconds: float, direct: DirectBody | None
+    ) -> None:
         self._receive = receive
         self._stall_seconds = stall_seconds
+        self._direct = direct
+        self._first: bytes | None = None
         self._more = True
         # Whether reading would be in vain. Asking a client that waits for 100 (RFC 9110, 10.1.1) would call for a body
         # that nobody wants.
         self.unreadable = headers.get(b"expect", b"").lower() == b"100-continue"
 
-    async def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Within this, `into` reads the connection itself; the sink must have ended before this does."""
+        if self._direct is None or not self._direct.awaited:
+            yield
+            return
+        with self._direct.taken() as self._first:
+            yield
+        self._first = None
+
+    async def into(self, sink: Sink) -> AsyncIterator[None]:
+        """All of it into `sink`, with a step after each piece."""
+        self.unreadable = False
+        if self._direct is None or self._first is None:
+            async for data in self:
+                await sink.write(data)
+                yield
+            return
+        self._direct.call()
+        if self._first:
+            await sink.write(self._first)
+        while self._direct.awaited:
+            await sink.pull(self._direct.read)
+            yield
+            if self._direct.awaited and self._direct.dry:
+                async with self._patience():
+                    await self._direct.readable()
+
+    @asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                yield
+        except TimeoutError as error:
+            self.unreadable = True
+            raise SizeMismatch(
+                f"Nothing more came for {self._stall_seconds:g} seconds. Send the bytes again from the start."
+            ) from error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         self.unreadable = False
         while self._more:
-            try:
-                async with asyncio.timeout(self._stall_seconds):
-                    message = await self._receive()
-            except TimeoutError as error:
-                self.unreadable = True
-                raise SizeMismatch(
-                    f"Nothing more came for {self._stall_seconds:g} seconds. Send the bytes again from the start."
-                ) from error
+            async with self._patience():
+                message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._more = False
                 raise Disconnected

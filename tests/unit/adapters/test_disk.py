@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from crc32c import crc32c
 
 from safelight.adapters.disk import DiskStore, ledger
+from safelight.errors import UploadGone
 from safelight.ports import Grant
 
 KEY = "originals/ph_1.1"
@@ -109,3 +111,58 @@ def test_a_withdrawn_part_is_not_there(tmp_path: Path) -> None:
     ledger.append(path, 1, 100, 0xAAAA)
     ledger.withdraw(path, 1)
     assert ledger.read(path) == {}
+
+
+async def test_what_is_pulled_follows_what_was_written(store: DiskStore, tmp_path: Path) -> None:
+    data = os.urandom(9 * 1024 * 1024 + 5)
+    source = io.BytesIO(data[5:])
+    async with store.receive(Grant("PUT", KEY, size=len(data))) as sink:
+        await sink.write(data[:5])
+        while sink.received < len(data):
+            await sink.pull(lambda into: source.readinto(into[:100_000]))
+    assert sink.crc == crc32c(data)
+    await store.complete_single(KEY)
+    async with store.local_copy(KEY) as path:
+        assert path.read_bytes() == data
+
+
+async def test_nothing_to_pull_is_no_end(store: DiskStore) -> None:
+    pieces = [b"", b"abc", b"", b"def"]
+
+    def read(into: memoryview) -> int:
+        piece = pieces.pop(0)
+        into[: len(piece)] = piece
+        return len(piece)
+
+    async with store.receive(Grant("PUT", KEY, size=6)) as sink:
+        await sink.pull(read)
+        assert sink.received == 0
+        await sink.pull(read)
+        assert sink.received == 3
+        await sink.pull(read)
+    assert sink.crc == crc32c(b"abcdef")
+
+
+async def test_a_source_that_fails_leaves_nothing(store: DiskStore, tmp_path: Path) -> None:
+    def read(_into: memoryview) -> int:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        async with store.receive(Grant("PUT", KEY, size=6)) as sink:
+            await sink.write(b"abc")
+            await sink.pull(read)
+    assert list((tmp_path / "store" / "arriving").iterdir()) == []
+    assert await store.list_uploads() == []
+
+
+async def test_pulling_what_was_aborted_ends(store: DiskStore) -> None:
+    upload_id = await store.create_multipart(KEY, 6, 6)
+    grant = Grant("PUT", KEY, size=6, upload_id=upload_id, part_number=1)
+
+    async def send_until_aborted() -> None:
+        async with store.receive(grant) as sink:
+            await store.abort(KEY, upload_id)
+            await sink.pull(lambda _into: 3)
+
+    with pytest.raises(UploadGone):
+        await send_until_aborted()

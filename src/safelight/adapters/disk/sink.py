@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from crc32c import crc32c
 from safelight.errors import SafelightError, SizeMismatch, StorageFull
 from safelight.ports import Grant
 
+# What one thread reads and writes at once: it stays in the processor's cache between the two.
+BUFFER: Final = 256 * 1024
+# What one PUT takes before it is another's turn.
+SHARE: Final = 4 * 1024 * 1024
 # A file that would outgrow what the process may write is, to its client, a full disk as well.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -28,6 +33,17 @@ def full_disk_told() -> Iterator[None]:
         if error.errno in _FULL:
             raise StorageFull from error
         raise
+
+
+_of_thread = threading.local()
+
+
+def _buffer() -> memoryview:
+    """Each thread reads into its own memory: it is as many as there are threads, however many uploads there are."""
+    if not hasattr(_of_thread, "buffer"):
+        _of_thread.buffer = memoryview(bytearray(BUFFER))
+    buffer: memoryview = _of_thread.buffer
+    return buffer
 
 
 class Sink:
@@ -67,6 +83,17 @@ class Sink:
                 raise self._ended
             batch, self._batch, self._gathered = self._batch, [], 0
             self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._put, batch)
+
+    async def pull(self, read: Callable[[memoryview], int]) -> None:
+        """Take in a thread what `read` gives, until it returns 0, a fair share was taken, or all is there."""
+        await self._settle()
+        if self._ended:
+            raise self._ended
+        batch, self._batch, self._gathered = self._batch, [], 0
+        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._take, batch, read)
+        await self._settle()
+        if self._ended:
+            raise self._ended
 
     async def finish(self, keep: Callable[[int], None]) -> None:
         """Write the rest, close, and `keep(crc)`, in one hop; SizeMismatch where fewer bytes came than granted."""
@@ -111,6 +138,16 @@ class Sink:
         if self._writing is not None:
             await asyncio.shield(self._writing)
             self._writing = None
+
+    def _take(self, batch: list[bytes | memoryview], read: Callable[[memoryview], int]) -> None:
+        self._put(batch)
+        buffer, end = _buffer(), self.received + SHARE
+        while self.received < min(self.grant.size, end) and not self._ended:
+            count = read(buffer[: self.grant.size - self.received])
+            if not count:
+                return
+            self._put([buffer[:count]])
+            self.received += count
 
     def _put(self, batch: list[bytes | memoryview]) -> None:
         """Runs in a thread; both the write and the sum let other threads run."""
