@@ -147,10 +147,13 @@ async def test_a_source_that_fails_leaves_nothing(store: DiskStore, tmp_path: Pa
     def read(_into: memoryview) -> int:
         raise ConnectionResetError
 
-    with pytest.raises(ConnectionResetError):
+    async def send() -> None:
         async with store.receive(Grant("PUT", KEY, size=6)) as sink:
             await sink.write(b"abc")
             await sink.pull(read)
+
+    with pytest.raises(ConnectionResetError):
+        await send()
     assert list((tmp_path / "store" / "arriving").iterdir()) == []
     assert await store.list_uploads() == []
 
