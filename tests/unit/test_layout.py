@@ -25,7 +25,6 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"errors"},
     "ids": set(),
     "log": set(),
-    "allocator": set(),
     "ports": {"domain", "errors", "settings"},
     "commands": {"domain", "ports", *LEAVES},
     "queries": {"domain", "ports", *LEAVES},
@@ -49,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         "reconcile",
         *LEAVES,
     },
-    "cli": {"app", "commands", "queries", "domain", "ports", "allocator", *LEAVES},
+    "cli": {"app", "commands", "queries", "domain", "ports", *LEAVES},
 }
 PURE = ["domain", "realtime/stomp.py", "realtime/session.py"]
 IMPURE = {"asyncio", "fastapi", "starlette", "sqlalchemy", "time", "socket", "os", "uvicorn", "structlog"}

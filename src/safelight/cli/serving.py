@@ -12,7 +12,6 @@ import typer
 import uvicorn
 
 from safelight import log
-from safelight.allocator import tune_allocator
 from safelight.app import Safelight, create_app
 from safelight.commands import identity
 from safelight.settings import Settings
@@ -25,7 +24,6 @@ MAX_FRAME = 1024 * 1024
 def serve(settings: Settings) -> None:
     """Run until told to stop; exits with 1 and a sentence where it cannot begin."""
     log.configure(settings.log_level)
-    tune_allocator()
     listening = _listen(settings)
     port: int = listening.getsockname()[1]
     try:
