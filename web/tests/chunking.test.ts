@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PART_SIZE, slicesOf } from '../src/lib/s3/multipart';
+import { mapInTurns } from '../src/lib/upload/breathe';
 import { protocolOf, usefulLimit } from '../src/lib/upload/connections';
 import { SpeedMeter } from '../src/lib/upload/speed';
 
@@ -51,5 +52,27 @@ describe('SpeedMeter', () => {
     expect(meter.speed).toBe(0);
     meter.note(3_000, 3_000);
     expect(meter.speed).toBe(2_000);
+  });
+});
+
+describe('mapInTurns', () => {
+  it('maps everything in order, and lets others in meanwhile', async () => {
+    const slow = (n: number) => {
+      const until = performance.now() + 2;
+      while (performance.now() < until);
+      return n * 2;
+    };
+    let others = 0;
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      others++;
+      channel.port2.postMessage(null);
+    };
+    channel.port2.postMessage(null);
+    const mapped = await mapInTurns([1, 2, 3, ...Array.from({ length: 37 }, () => 0)], slow);
+    channel.port1.close();
+    expect(mapped.slice(0, 4)).toEqual([2, 4, 6, 0]);
+    expect(mapped).toHaveLength(40);
+    expect(others).toBeGreaterThan(0);
   });
 });

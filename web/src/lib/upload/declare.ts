@@ -1,5 +1,6 @@
 import type { FileIn, Item } from '../../types/wire';
 import { NetworkError } from '../api/errors';
+import { mapInTurns } from './breathe';
 import { MAX_FILES, type UploadApi } from '../api/upload';
 import { type Patience, persist } from './retry';
 import type { SourceFile } from './source';
@@ -22,10 +23,12 @@ export async function declare(
 ): Promise<void> {
   const first = files.slice(0, MAX_FILES);
   const key = randomKey();
+  // Size and date of a file are asked of the system here, half a millisecond each.
+  const described = await mapInTurns(first, fileIn);
   const created = await persist(
     () =>
       api.createJob(
-        { files: first.map(fileIn), ...(files.length > first.length && { expectedCount: files.length }) },
+        { files: described, ...(files.length > first.length && { expectedCount: files.length }) },
         key,
         patience.signal,
       ),
@@ -41,7 +44,7 @@ export async function declare(
 }
 
 /** A call whose answer was lost may have had its effect: before it is repeated, the job is looked at. */
-function addFiles(
+async function addFiles(
   api: DeclareApi,
   jobId: string,
   chunk: readonly SourceFile[],
@@ -49,6 +52,7 @@ function addFiles(
   patience: Patience,
 ): Promise<Item[]> {
   let unsure = false;
+  const described = await mapInTurns(chunk, fileIn);
   return persist(async () => {
     if (unsure) {
       const { photos } = await api.snapshot(jobId, patience.signal);
@@ -56,7 +60,7 @@ function addFiles(
       if (declared.length === chunk.length) return declared.map(itemOf);
     }
     try {
-      return (await api.addFiles(jobId, chunk.map(fileIn), patience.signal)).items;
+      return (await api.addFiles(jobId, described, patience.signal)).items;
     } catch (error) {
       if (error instanceof NetworkError) unsure = true;
       throw error;
