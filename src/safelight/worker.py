@@ -19,6 +19,7 @@ from safelight.processing.sandbox import ChildDied, Sandbox
 
 log = structlog.get_logger()
 
+GATHER_SECONDS: Final = 0.005
 # After these the stored bytes are of no use: a retry asks for them again.
 BYTES_LOST: Final = (ChecksumMismatch, SizeMismatch, ObjectMissing)
 
@@ -53,6 +54,8 @@ class Stages:
         """Write what was noted, until cancelled."""
         while True:
             await self._news.wait()
+            # The metadata of most photos are read within this time: two stages, one commit.
+            await asyncio.sleep(GATHER_SECONDS)
             self._news.clear()
             moves, self._moves = self._moves, []
             try:
