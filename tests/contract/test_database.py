@@ -14,7 +14,7 @@ from safelight.domain import photo as photos
 from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink, User
 from safelight.domain.job import Job, JobStatus
-from safelight.domain.photo import Photo, PhotoStatus
+from safelight.domain.photo import Photo, PhotoStatus, Stage
 from safelight.ports import Database, Doomed, Filter, Page, ReadTransaction, WriteTransaction
 
 Open = Callable[[], Database]
@@ -125,7 +125,7 @@ async def test_concurrent_work_on_one_job_loses_no_update(db: Database) -> None:
     def raise_seq(tx: WriteTransaction) -> None:
         job = tx.lock_job("job_1")
         assert job is not None
-        tx.save_job(replace(job, seq=job.seq + 1))
+        tx.save_job(job, replace(job, seq=job.seq + 1))
 
     await asyncio.gather(*(db.write(raise_seq) for _ in range(100)))
     job = await db.read(lambda tx: tx.job("job_1"))
@@ -202,7 +202,7 @@ async def test_events_come_in_order_and_are_trimmed_with_their_job_only(db: Data
     await db.write(lambda tx: tx.add_events(events, now=10))
     assert [seq for seq, _ in await db.read(lambda tx: tx.events_after("job_1", 1, 10))] == [2, 3]
     assert await db.write(lambda tx: tx.trim_events(50)) == 0
-    await db.write(lambda tx: tx.save_job(_job(status=JobStatus.COMPLETED)))
+    await db.write(lambda tx: tx.save_job(_job(), _job(status=JobStatus.COMPLETED)))
     assert await db.write(lambda tx: tx.trim_events(50)) == 3
 
 
@@ -272,3 +272,28 @@ async def test_originals_are_the_owners_completed_ones_outside_the_trash(db: Dat
     hashes = [f"h{n}" for n in range(2_000)]
     assert await db.read(lambda tx: tx.originals("u1", hashes)) == {"h1": "ph_1"}
     assert await db.read(lambda tx: tx.originals("stranger", hashes)) == {}
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 17, 300, 1_003])
+async def test_photos_are_found_by_however_many_ids_each_once(db: Database, count: int) -> None:
+    names = [f"ph_{n:04}" for n in range(count)]
+    await _seed(db, *(_photo(name, position=at) for at, name in enumerate(names)), _photo("ph_other"))
+    found = await db.read(lambda tx: tx.photos([*names, "ph_unknown"]))
+    assert sorted(photo.id for photo in found) == names
+
+
+async def test_saving_writes_what_differs_and_nothing_else(db: Database) -> None:
+    await _seed(db, _photo("ph_1"), _photo("ph_2"), _photo("ph_3"))
+
+    def work(tx: WriteTransaction) -> None:
+        first, second, third = sorted(tx.photos(["ph_1", "ph_2", "ph_3"]), key=lambda photo: photo.id)
+        tx.save_photos([(first, replace(first, width=3)), (second, replace(second, width=4)), (third, third)])
+        tx.save_photos([(replace(first, width=3), replace(first, width=3, stage=Stage.METADATA))])
+
+    await db.write(work)
+    found = await db.read(lambda tx: tx.photos_of_job("job_1"))
+    assert {photo.id: (photo.width, photo.stage) for photo in found} == {
+        "ph_1": (3, Stage.METADATA),
+        "ph_2": (4, None),
+        "ph_3": (None, None),
+    }

@@ -102,7 +102,7 @@ async def add_files(ports: Ports, user_id: str, job_id: str, files: Sequence[Fil
         placed = [replace(row, position=current.total_count + i) for i, row in enumerate(rows)]
         born = _born(tx, placed, now)
         open_until = replace(current, expires_at=now + ports.settings.upload_days * DAY)
-        return commit(tx, open_until, [(None, photo) for photo in born], now), born
+        return commit(tx, current, [(None, photo) for photo in born], now, amended=open_until), born
 
     recorded, born = await ports.db.write(work)
     await announce(ports, [recorded])
@@ -118,11 +118,12 @@ async def cancel_job(ports: Ports, user_id: str, job_id: str) -> None:
         if job is None:
             raise NotFound
         # Nothing more is expected of a cancelled job, whatever was announced.
-        job = replace(job, expected_count=None)
+        closed = replace(job, expected_count=None)
         open_photos = [photo for photo in tx.photos_of_job(job_id) if not photo.terminal]
         doomed = [item for photo in open_photos for item in bytes_of(photo)]
         tx.doom(doomed)
-        return commit(tx, job, [(photo, photos.cancel(photo, now)) for photo in open_photos], now), doomed
+        changes: list[Change] = [(photo, photos.cancel(photo, now)) for photo in open_photos]
+        return commit(tx, job, changes, now, amended=closed), doomed
 
     recorded, doomed = await ports.db.write(work)
     await announce(ports, [recorded])
@@ -163,7 +164,7 @@ async def retry_photos(ports: Ports, job: Job, failed: Sequence[Photo]) -> None:
             changes.append((before, after))
         tx.doom(doomed)
         reopened = replace(current, expires_at=now + ports.settings.upload_days * DAY)
-        return commit(tx, reopened, changes, now), [after for _, after in changes], doomed
+        return commit(tx, current, changes, now, amended=reopened), [after for _, after in changes], doomed
 
     recorded, fresh, doomed = await ports.db.write(work)
     await announce(ports, [recorded])
@@ -181,7 +182,7 @@ async def close_declaration(ports: Ports, job_id: str) -> None:
         job = tx.lock_job(job_id)
         if job is None or job.terminal:
             return None
-        return commit(tx, replace(job, expected_count=job.total_count), [], now)
+        return commit(tx, job, [], now, amended=replace(job, expected_count=job.total_count))
 
     recorded = await ports.db.write(work)
     if recorded:

@@ -39,7 +39,7 @@ async def remove(ports: Ports, user_id: str | None, photo_id: str) -> None:
         if not photo.terminal:
             raise Conflict("This photo is still on its way. Cancel it first, or wait until it is done.")
         now = ports.clock()
-        tx.save_photos([replace(photo, deleted_at=photo.deleted_at or now, purged_at=now)])
+        tx.save_photos([(photo, replace(photo, deleted_at=photo.deleted_at or now, purged_at=now))])
         doomed = [Doomed(thumbnail_key(photo.id, size), upload=False) for size in THUMBNAIL_SIZES]
         if not photo.duplicate_of:
             doomed.append(Doomed(photo.storage_key, upload=False))
@@ -56,6 +56,6 @@ async def _change(ports: Ports, user_id: str, photo_id: str, change: Callable[[P
         photo = tx.photo(photo_id, user_id)
         if photo is None or photo.purged_at:
             raise NotFound
-        tx.save_photos([change(photo)])
+        tx.save_photos([(photo, change(photo))])
 
     await ports.db.write(work)

@@ -16,14 +16,22 @@ log = structlog.get_logger()
 Change = tuple[Photo | None, Photo]
 
 
-def commit(tx: WriteTransaction, job: Job, changes: Sequence[Change], now: int) -> Recorded:
-    """Write changed photos (several changes of one follow each other), their job and the events they make."""
-    recorded = record(job, changes, now)
-    final = {after.id: after for _, after in changes}
-    new = {after.id for before, after in changes if before is None}
-    tx.save_job(recorded.job)
-    tx.add_photos([photo for photo in final.values() if photo.id in new])
-    tx.save_photos([photo for photo in final.values() if photo.id not in new])
+def commit(
+    tx: WriteTransaction, job: Job, changes: Sequence[Change], now: int, *, amended: Job | None = None
+) -> Recorded:
+    """Write changed photos (several changes of one follow each other), their job and the events they make.
+
+    `job` is as this transaction read it, `amended` what the command itself changes of it.
+    """
+    recorded = record(amended or job, changes, now)
+    first: dict[str, Photo | None] = {}
+    final: dict[str, Photo] = {}
+    for before, after in changes:
+        first.setdefault(after.id, before)
+        final[after.id] = after
+    tx.save_job(job, recorded.job)
+    tx.add_photos([photo for key, photo in final.items() if first[key] is None])
+    tx.save_photos([(before, photo) for key, photo in final.items() if (before := first[key]) is not None])
     tx.add_events(recorded.events, now)
     return recorded
 

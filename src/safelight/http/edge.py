@@ -45,6 +45,11 @@ def ports_of(request: Request) -> Ports:
     return cast(Ports, request.app.state.ports)
 
 
+async def their_ports(request: Request) -> Ports:
+    """`ports_of` as a dependency: a coroutine, because FastAPI sends plain functions through a thread."""
+    return ports_of(request)
+
+
 async def identify(request: Request, credentials: Credentials) -> Identity:
     """Who asks; Unauthenticated where that is nobody."""
     if credentials is None:
@@ -52,7 +57,7 @@ async def identify(request: Request, credentials: Credentials) -> Identity:
     return await identity.authenticate(ports_of(request), credentials.credentials)
 
 
-TheirPorts = Annotated[Ports, Depends(ports_of)]
+TheirPorts = Annotated[Ports, Depends(their_ports)]
 Caller = Annotated[Identity, Depends(identify)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, func, or_, select, tuple_
 
 from safelight.adapters.sql import rows
+from safelight.adapters.sql.prepared import ByIds, Prepared
 from safelight.adapters.sql.schema import (
     api_tokens,
     doomed,
@@ -25,17 +26,18 @@ from safelight.ports import Doomed, Filter, Page
 # SQLite takes 32,766 parameters a statement, PostgreSQL 32,767; a chunk stays far below either.
 CHUNK = 1_000
 
-_JOB = select(jobs).where(jobs.c.id == bindparam("id"))
-_PHOTO = select(photos).where(photos.c.id == bindparam("id"))
-_PHOTOS_OF_JOB = select(photos).where(photos.c.job_id == bindparam("id")).order_by(photos.c.position)
-_EVENTS = (
+_JOB = Prepared(select(jobs).where(jobs.c.id == bindparam("id")))
+_PHOTO = Prepared(select(photos).where(photos.c.id == bindparam("id")))
+_PHOTOS = ByIds(photos)
+_PHOTOS_OF_JOB = Prepared(select(photos).where(photos.c.job_id == bindparam("id")).order_by(photos.c.position))
+_EVENTS = Prepared(
     select(events.c.seq, events.c.body)
     .where(events.c.job_id == bindparam("id"), events.c.seq > bindparam("after"))
     .order_by(events.c.seq)
     .limit(bindparam("limit"))
 )
-_SESSION = select(sessions).where(sessions.c.id == bindparam("id"))
-_USER = select(users).where(users.c.id == bindparam("id"))
+_SESSION = Prepared(select(sessions).where(sessions.c.id == bindparam("id")))
+_USER = Prepared(select(users).where(users.c.id == bindparam("id")))
 
 
 class SqlRead:
@@ -47,8 +49,7 @@ class SqlRead:
     # --- jobs and photos ---
 
     def job(self, job_id: str, user_id: str | None = None) -> Job | None:
-        row = self._sql.execute(_JOB, {"id": job_id}).one_or_none()
-        return rows.job(row) if row is not None and user_id in (None, row.user_id) else None
+        return self._job(_JOB, job_id, user_id)
 
     def job_of_key(self, user_id: str, idempotency_key: str) -> Job | None:
         query = select(jobs).where(jobs.c.user_id == user_id, jobs.c.idempotency_key == idempotency_key)
@@ -65,18 +66,15 @@ class SqlRead:
         return [rows.job(row) for row in self._sql.execute(query)]
 
     def photo(self, photo_id: str, user_id: str | None = None) -> Photo | None:
-        row = self._sql.execute(_PHOTO, {"id": photo_id}).one_or_none()
-        return rows.photo(row) if row is not None and user_id in (None, row.user_id) else None
+        found = _PHOTO.rows(self._sql, {"id": photo_id})
+        photo = rows.photo(found[0]) if found else None
+        return photo if photo and user_id in (None, photo.user_id) else None
 
     def photos(self, photo_ids: Sequence[str]) -> list[Photo]:
-        found = []
-        for chunk in _chunks(photo_ids):
-            query = select(photos).where(photos.c.id.in_(chunk))
-            found += [rows.photo(row) for row in self._sql.execute(query)]
-        return found
+        return [rows.photo(row) for row in _PHOTOS.rows(self._sql, photo_ids)]
 
     def photos_of_job(self, job_id: str) -> list[Photo]:
-        return [rows.photo(row) for row in self._sql.execute(_PHOTOS_OF_JOB, {"id": job_id})]
+        return [rows.photo(row) for row in _PHOTOS_OF_JOB.rows(self._sql, {"id": job_id})]
 
     # --- the library ---
 
@@ -107,8 +105,8 @@ class SqlRead:
         return found
 
     def events_after(self, job_id: str, after: int, limit: int) -> list[tuple[int, str]]:
-        found = self._sql.execute(_EVENTS, {"id": job_id, "after": after, "limit": limit})
-        return [(row.seq, row.body) for row in found]
+        found = _EVENTS.rows(self._sql, {"id": job_id, "after": after, "limit": limit})
+        return [(seq, body) for seq, body in found]
 
     # --- what the reconciler asks ---
 
@@ -149,8 +147,7 @@ class SqlRead:
     # --- identity ---
 
     def user(self, user_id: str) -> User | None:
-        row = self._sql.execute(_USER, {"id": user_id}).one_or_none()
-        return User(**row._asdict()) if row is not None else None
+        return next((rows.user(row) for row in _USER.rows(self._sql, {"id": user_id})), None)
 
     def user_of_email(self, email: str) -> User | None:
         row = self._sql.execute(select(users).where(users.c.email == email)).one_or_none()
@@ -160,8 +157,7 @@ class SqlRead:
         return [User(**row._asdict()) for row in self._sql.execute(select(users).order_by(users.c.id))]
 
     def session(self, session_id: str) -> Session | None:
-        row = self._sql.execute(_SESSION, {"id": session_id}).one_or_none()
-        return Session(**row._asdict()) if row is not None else None
+        return next((rows.session(row) for row in _SESSION.rows(self._sql, {"id": session_id})), None)
 
     def session_of_cookie(self, cookie_hash: str) -> Session | None:
         row = self._sql.execute(select(sessions).where(sessions.c.cookie_hash == cookie_hash)).one_or_none()
@@ -174,6 +170,11 @@ class SqlRead:
     def api_tokens(self, user_id: str) -> list[ApiToken]:
         query = select(api_tokens).where(api_tokens.c.user_id == user_id).order_by(api_tokens.c.id)
         return [ApiToken(**row._asdict()) for row in self._sql.execute(query)]
+
+    def _job(self, statement: Prepared, job_id: str, user_id: str | None) -> Job | None:
+        found = statement.rows(self._sql, {"id": job_id})
+        job = rows.job(found[0]) if found else None
+        return job if job and user_id in (None, job.user_id) else None
 
 
 def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:

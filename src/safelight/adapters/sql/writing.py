@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Table, Update, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from safelight.adapters.sql import rows
+from safelight.adapters.sql.prepared import Prepared, Rewrite
 from safelight.adapters.sql.reading import SqlRead
 from safelight.adapters.sql.schema import (
     api_tokens,
@@ -25,44 +25,38 @@ from safelight.domain.job import ACTIVE, Job
 from safelight.domain.photo import Photo
 from safelight.ports import Doomed
 
-
-def _update_of(table: Table, *fixed: str) -> Update:
-    """One statement that rewrites every column but the key and the `fixed` ones, so that it is compiled once."""
-    changing = [c.name for c in table.c if c.name not in ("id", *fixed)]
-    return update(table).where(table.c.id == bindparam("row_id")).values({name: bindparam(name) for name in changing})
-
-
-_SAVE_JOB = _update_of(jobs, "user_id", "created_at", "idempotency_key", "request_hash")
-_SAVE_PHOTO = _update_of(photos, "job_id", "user_id", "position", "filename", "relative_path", "created_at")
+_LOCK_JOB = Prepared(select(jobs).where(jobs.c.id == bindparam("id")).with_for_update())
+_ADD_PHOTOS = Prepared(insert(photos))
+_ADD_EVENTS = Prepared(insert(events))
+_REWRITE_JOB = Rewrite(jobs)
+_REWRITE_PHOTO = Rewrite(photos)
 _BURY = delete(doomed).where(doomed.c.key == bindparam("row_key"))
-_LOCK_JOB = select(jobs).where(jobs.c.id == bindparam("id")).with_for_update()
 
 
 class SqlWrite(SqlRead):
     """Reads and writes. One of these lives as long as its transaction."""
 
     def lock_job(self, job_id: str, user_id: str | None = None) -> Job | None:
-        row = self._sql.execute(_LOCK_JOB, {"id": job_id}).one_or_none()
-        return rows.job(row) if row is not None and user_id in (None, row.user_id) else None
+        return self._job(_LOCK_JOB, job_id, user_id)
 
     def add_job(self, job: Job) -> None:
         self._sql.execute(insert(jobs), rows.values(job))
 
-    def save_job(self, job: Job) -> None:
-        self._sql.execute(_SAVE_JOB, _by_row_id(rows.values(job)))
+    def save_job(self, before: Job, after: Job) -> None:
+        _REWRITE_JOB.run(self._sql, [after.id], [rows.differences(before, after)])
 
     def add_photos(self, photos_: Sequence[Photo]) -> None:
         if photos_:
-            self._sql.execute(insert(photos), [rows.values(photo) for photo in photos_])
+            _ADD_PHOTOS.run(self._sql, [rows.values(photo) for photo in photos_])
 
-    def save_photos(self, photos_: Sequence[Photo]) -> None:
-        if photos_:
-            self._sql.execute(_SAVE_PHOTO, [_by_row_id(rows.values(photo)) for photo in photos_])
+    def save_photos(self, changes: Sequence[tuple[Photo, Photo]]) -> None:
+        differences = [rows.differences(before, after) for before, after in changes]
+        _REWRITE_PHOTO.run(self._sql, [after.id for _, after in changes], differences)
 
     def add_events(self, events_: Sequence[Event], now: int) -> None:
         if events_:
-            self._sql.execute(
-                insert(events),
+            _ADD_EVENTS.run(
+                self._sql,
                 [{"job_id": e.job_id, "seq": e.seq, "body": e.body, "created_at": now} for e in events_],
             )
 
@@ -126,9 +120,3 @@ class SqlWrite(SqlRead):
     def forget_expired(self, now: int) -> None:
         self._sql.execute(delete(sessions).where(sessions.c.expires_at < now))
         self._sql.execute(delete(sign_in_links).where(sign_in_links.c.expires_at < now))
-
-
-def _by_row_id(values: dict[str, Any]) -> dict[str, Any]:
-    """The key under the name that `_update_of` gave it."""
-    values["row_id"] = values.pop("id")
-    return values
