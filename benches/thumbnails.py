@@ -134,7 +134,7 @@ def _cpu(sandbox: Sandbox) -> float:
 async def _store(store: DiskStore, number: int, path: Path) -> PhotoToProcess:
     data = await asyncio.to_thread(path.read_bytes)
     key = f"originals/ph_{number}.1"
-    await store.put(key, data, "image/jpeg")
+    await store.put({key: data}, "image/jpeg")
     return PhotoToProcess(f"ph_{number}", key, len(data), f"{crc32c.crc32c(data):08x}", None)
 
 

@@ -5,7 +5,7 @@ An adapter can be written from these docstrings alone; `tests/contract/` holds e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,8 +90,8 @@ class ObjectStore(Protocol):
     async def head(self, key: str) -> StoredObject | None:
         """The sealed object, or None."""
 
-    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
-        """Store a derived file (thumbnail) whole and durably; replaces what was there."""
+    async def put(self, files: Mapping[str, bytes], content_type: str) -> None:
+        """Store the derived files of a photo (thumbnails), by key, each whole and durably; replaces what was there."""
 
     def local_copy(self, key: str) -> AbstractAsyncContextManager[Path]:
         """The sealed object as a local file for reading, valid within the context. ObjectMissing if gone."""

@@ -432,13 +432,13 @@ async def test_deleting_and_sealing_at_once_disturb_each_other_not(bench: Bench)
 # --- derived files, reading ---
 
 
-async def test_put_stores_whole_and_replaces(bench: Bench) -> None:
-    key = "derived/ph_1/256.webp"
-    stored = await bench.store.put(key, content(30), "image/webp")
-    assert (stored.key, stored.size) == (key, 30)
-    await bench.store.put(key, content(40, seed=3), "image/webp")
-    assert await read(bench, key) == content(40, seed=3)
-    found = await bench.store.head(key)
+async def test_put_stores_each_file_whole_and_replaces(bench: Bench) -> None:
+    small, large = "derived/ph_1/256.webp", "derived/ph_1/1024.webp"
+    await bench.store.put({small: content(30), large: content(300)}, "image/webp")
+    await bench.store.put({small: content(40, seed=3)}, "image/webp")
+    assert await read(bench, small) == content(40, seed=3)
+    assert await read(bench, large) == content(300)
+    found = await bench.store.head(small)
     assert found is not None
     assert found.size == 40
 

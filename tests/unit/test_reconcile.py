@@ -45,7 +45,7 @@ class World:
 
     async def put(self, photo: Photo) -> None:
         """The bytes of a single PUT, as the storage edge writes them."""
-        await self.ports.store.put(photo.storage_key, bytes(photo.bytes), "image/jpeg")
+        await self.ports.store.put({photo.storage_key: bytes(photo.bytes)}, "image/jpeg")
 
     async def now(self, photo: Photo) -> Photo:
         found = await self.ports.db.read(lambda tx: tx.photo(photo.id))

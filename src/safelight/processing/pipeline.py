@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -36,8 +35,8 @@ async def process(
         described = await child.describe(path, verified.media_type)
         await on_stage(Stage.THUMBNAILS)
         made = await child.thumbnails(path, described)
-    small, large = (thumbnail_key(photo.photo_id, size) for size in THUMBNAIL_SIZES)
-    await asyncio.gather(store.put(small, made.small, "image/webp"), store.put(large, made.large, "image/webp"))
+    keys = [thumbnail_key(photo.photo_id, size) for size in THUMBNAIL_SIZES]
+    await store.put(dict(zip(keys, (made.small, made.large), strict=True)), "image/webp")
     await on_stage(Stage.PUBLISHING)
     return Developed(
         media_type=described.media_type,

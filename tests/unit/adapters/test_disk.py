@@ -51,21 +51,22 @@ async def test_recovering_removes_what_was_arriving_and_nothing_else(store: Disk
     assert await store.list_parts("originals/ph_2.1", upload_id) == []
 
 
-async def test_of_two_that_a_kill_left_the_newer_is_sealed(store: DiskStore, tmp_path: Path) -> None:
-    folder = tmp_path / "store" / "staging" / KEY
-    folder.mkdir(parents=True)
-    for age, data in ((2, b"older"), (1, b"the newer")):
-        path = folder / f"{crc32c(data):08x}"
-        path.write_bytes(data)
-        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
-    assert (await store.complete_single(KEY)).size == len(b"the newer")
-    assert await store.list_uploads() == []
+async def test_what_was_staged_before_a_kill_is_sealed_with_the_checksum_of_its_bytes(
+    store: DiskStore, tmp_path: Path
+) -> None:
+    async with store.receive(Grant("PUT", KEY, size=6)) as sink:
+        await sink.write(b"abcdef")
+    after_a_kill = opened(tmp_path / "store")
+    assert [(key, upload) for key, upload, _ in await after_a_kill.list_uploads()] == [(KEY, None)]
+    assert (await after_a_kill.complete_single(KEY)).crc32c == f"{crc32c(b'abcdef'):08x}"
+    assert await after_a_kill.list_uploads() == []
+    await after_a_kill.close()
 
 
 @pytest.mark.parametrize("key", OUTSIDE)
 async def test_no_key_leads_out_of_the_root(store: DiskStore, key: str) -> None:
     with pytest.raises(ValueError, match="neither a key"):
-        await store.put(key, b"x", "image/webp")
+        await store.put({key: b"x"}, "image/webp")
     with pytest.raises(ValueError, match="neither a key"):
         await store.abort(key, None)
     with pytest.raises(ValueError, match="neither a key"):

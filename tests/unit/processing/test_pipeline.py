@@ -22,7 +22,7 @@ JPEG = encoded(picture(), "JPEG")
 
 async def stored(folder: Path, data: bytes, *, crc: str | None = None) -> tuple[DiskStore, PhotoToProcess]:
     store = DiskStore(folder, base_url="", secret=b"secret", clock=lambda: 0)
-    await store.put("originals/ph_1.1", data, "image/jpeg")
+    await store.put({"originals/ph_1.1": data}, "image/jpeg")
     checksum = crc or f"{crc32c.crc32c(data):08x}"
     sha256 = hashlib.sha256(data).hexdigest()
     return store, PhotoToProcess("ph_1", "originals/ph_1.1", len(data), checksum, sha256)

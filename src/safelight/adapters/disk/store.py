@@ -1,7 +1,7 @@
 """The disk store (ports.ObjectStore): objects, staged single PUTs and multipart uploads as files under one root.
 
-`objects/<shard>/<key>` is sealed. `staging/<key>/<crc32c>` is a single PUT that arrived whole. `uploads/<id>/data`
-holds a multipart upload, part n at (n - 1) * part size, so that completing renames instead of copying.
+`objects/<shard>/<key>` is sealed. `staging/<key>` is a single PUT that arrived whole. `uploads/<id>/data` holds a
+multipart upload, part n at (n - 1) * part size, so that completing renames instead of copying.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from crc32c import crc32c
-
-from safelight.adapters.disk import ledger
+from safelight.adapters.disk import durable, ledger
 from safelight.adapters.disk.signing import Signer
 from safelight.adapters.disk.sink import Sink, full_disk_told
 from safelight.domain.checksum import combine
@@ -47,7 +45,8 @@ MIN_BATCH: Final = 256 * 1024
 MAX_BATCH: Final = 1024 * 1024
 BATCHES: Final = 32 * 1024 * 1024
 SHARDS: Final = 256
-_BLOCK: Final = 1024 * 1024
+# Checksums of staged bytes that are remembered; one that is not is made anew from the bytes.
+REMEMBERED: Final = 65_536
 _PROBE: Final = ".probe"
 _NAME: Final = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*", re.ASCII)
 
@@ -72,6 +71,7 @@ class DiskStore:
         # One lock for each object or upload, held for moments only: never while bytes arrive.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sinks: set[Sink] = set()
+        self._checksums: dict[str, int] = {}
 
     # --- signing ---
 
@@ -155,10 +155,8 @@ class DiskStore:
     async def head(self, key: str) -> StoredObject | None:
         return await self._in_thread(self._measure, key)
 
-    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:  # noqa: ARG002 - URLs carry the type
-        await self._in_thread(self._write_object, key, data)
-        crc = f"{crc32c(data):08x}"
-        return StoredObject(key, len(data), crc, crc)
+    async def put(self, files: Mapping[str, bytes], content_type: str) -> None:  # noqa: ARG002 - URLs carry the type
+        await self._in_thread(self._write_objects, files)
 
     @asynccontextmanager
     async def local_copy(self, key: str) -> AsyncIterator[Path]:
@@ -267,7 +265,7 @@ class DiskStore:
         size = sum(recorded[number][0] for number in named)
         if size != about["size"]:
             raise PartMismatch(f"The parts hold {size:,} bytes, but the upload has {about['size']:,}. Send the rest.")
-        self._seal(folder / "data", target)
+        durable.seal([(folder / "data", target)])
         shutil.rmtree(folder, ignore_errors=True)
         crc = f"{combine((recorded[number][1], recorded[number][0]) for number in named):08x}"
         return StoredObject(key, size, crc, crc)
@@ -275,55 +273,51 @@ class DiskStore:
     def _stage(self, key: str, arriving: Path, crc: int) -> None:
         if self._object(key).exists():
             raise AlreadyStored
-        folder = self._staging / _checked(key)
-        folder.mkdir(parents=True, exist_ok=True)
-        staged = folder / f"{crc:08x}"
-        arriving.replace(staged)
-        for older in folder.iterdir():
-            if older != staged:
-                older.unlink()
+        staged = self._staged(key)
+        try:
+            arriving.replace(staged)
+        except FileNotFoundError:
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            arriving.replace(staged)
+        if len(self._checksums) >= REMEMBERED:
+            self._checksums.pop(next(iter(self._checksums)), None)
+        self._checksums[key] = crc
 
     def _seal_single(self, key: str) -> StoredObject:
         if (done := self._measure(key)) is not None:
             return done
-        folder = self._staging / _checked(key)
-        # A kill may have left two: the newer one came whole, and was to replace the older.
-        arrived = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns) if folder.is_dir() else []
-        if not arrived:
-            raise NotUploaded
-        staged = arrived[-1]
-        crc, size = staged.name, staged.stat().st_size
-        self._seal(staged, self._object(key))
-        shutil.rmtree(folder)
+        staged = self._staged(key)
+        try:
+            size = staged.stat().st_size
+        except FileNotFoundError:
+            raise NotUploaded from None
+        known = self._checksums.get(key)
+        crc = f"{durable.checksum(staged)[0] if known is None else known:08x}"
+        durable.seal([(staged, self._object(key))])
+        self._checksums.pop(key, None)
         return StoredObject(key, size, crc, crc)
 
-    def _seal(self, source: Path, target: Path) -> None:
-        """Durable: the bytes first, then the name, then the folder that holds the name (fsync(2), NOTES)."""
-        self._sync(source)
-        source.replace(target)
-        self._sync(target.parent)
-
-    def _write_object(self, key: str, data: bytes) -> None:
-        arriving = self._arriving / secrets.token_hex(12)
+    def _write_objects(self, files: Mapping[str, bytes]) -> None:
+        moves = [(self._arriving / secrets.token_hex(12), self._object(key)) for key in files]
         try:
-            arriving.write_bytes(data)
-            self._seal(arriving, self._object(key))
+            for (arriving, _), data in zip(moves, files.values(), strict=True):
+                arriving.write_bytes(data)
+            durable.seal(moves)
         finally:
-            arriving.unlink(missing_ok=True)
+            for arriving, _ in moves:
+                arriving.unlink(missing_ok=True)
 
     def _measure(self, key: str) -> StoredObject | None:
-        path, crc, size = self._object(key), 0, 0
         try:
-            with path.open("rb") as file:
-                while block := file.read(_BLOCK):
-                    crc, size = crc32c(block, crc), size + len(block)
+            crc, size = durable.checksum(self._object(key))
         except FileNotFoundError:
             return None
         return StoredObject(key, size, f"{crc:08x}", f"{crc:08x}")
 
     def _discard(self, key: str, upload_id: str | None) -> None:
         if upload_id is None:
-            shutil.rmtree(self._staging / _checked(key), ignore_errors=True)
+            self._staged(key).unlink(missing_ok=True)
+            self._checksums.pop(key, None)
             return
         folder = self._uploads / _checked(upload_id)
         # Renamed first: from that moment on no part is recorded there any more.
@@ -344,7 +338,7 @@ class DiskStore:
             for name in names:
                 staged = Path(folder_name, name)
                 with suppress(FileNotFoundError):
-                    key = str(staged.parent.relative_to(self._staging))
+                    key = str(staged.relative_to(self._staging))
                     found.append((key, None, staged.stat().st_mtime_ns // 1_000_000))
         return found
 
@@ -352,20 +346,19 @@ class DiskStore:
         (self._arriving / _PROBE).write_bytes(b"safelight")
         (self._arriving / _PROBE).unlink()
 
-    def _sync(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
     def _sign(self, grant: Grant, expires_in: int) -> SignedUrl:
         expires_at = self._clock() // 1000 + expires_in
         return SignedUrl(self._base_url + self._signer.sign(grant, expires_at), expires_at * 1000)
 
     def _object(self, key: str) -> Path:
-        """One flat folder of a fixed set: no folder is made, and made durable, with a photo."""
-        return self._objects / f"{zlib.crc32(key.encode()) % SHARDS:02x}" / _checked(key).replace("/", ".")
+        """One flat folder of a fixed set: no folder is made, and made durable, with a photo. Keys that differ only
+        behind their last slash share it, so that a photo's thumbnails cost one fsync of a folder.
+        """
+        shard = zlib.crc32(key.rpartition("/")[0].encode()) if key.count("/") > 1 else zlib.crc32(key.encode())
+        return self._objects / f"{shard % SHARDS:02x}" / _checked(key).replace("/", ".")
+
+    def _staged(self, key: str) -> Path:
+        return self._staging / _checked(key)
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())

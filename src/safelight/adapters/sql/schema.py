@@ -122,7 +122,8 @@ photos = Table(
 Index("ix_photos_job_position", photos.c.job_id, photos.c.position)
 Index("ix_photos_library", photos.c.user_id, photos.c.status, photos.c.created_at, photos.c.id)
 Index("ix_photos_hash", photos.c.user_id, photos.c.content_hash)
-Index("ix_photos_status_updated", photos.c.status, photos.c.updated_at)
+# By status alone: with the time in it, every stage of every photo would move an entry.
+Index("ix_photos_status", photos.c.status)
 
 events = Table(
     "events",
@@ -131,6 +132,8 @@ events = Table(
     Column("seq", BigInteger, primary_key=True),
     Column("body", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False, index=True),
+    # SQLite keeps such a table as its primary key's tree, where it would otherwise write a row and a key apart.
+    sqlite_with_rowid=False,
 )
 
 doomed = Table(

@@ -95,6 +95,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_events_job_id")),
         sa.PrimaryKeyConstraint("job_id", "seq", name=op.f("pk_events")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_events_created_at"), "events", ["created_at"], unique=False)
     op.create_table(
@@ -144,5 +145,5 @@ def upgrade() -> None:
     op.create_index("ix_photos_hash", "photos", ["user_id", "content_hash"], unique=False)
     op.create_index("ix_photos_job_position", "photos", ["job_id", "position"], unique=False)
     op.create_index("ix_photos_library", "photos", ["user_id", "status", "created_at", "id"], unique=False)
-    op.create_index("ix_photos_status_updated", "photos", ["status", "updated_at"], unique=False)
+    op.create_index("ix_photos_status", "photos", ["status"], unique=False)
     # ### end Alembic commands ###
