@@ -21,6 +21,7 @@ from safelight.adapters.disk import DiskStore
 from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.commands import identity
+from safelight.commands.callers import Callers
 from safelight.commands.identity import FailedSignIns
 from safelight.commands.progress import ProgressBoard
 from safelight.http import auth, errors, events, health, jobs, page, photos, uploads
@@ -57,7 +58,7 @@ def open_ports(settings: Settings, store: ObjectStore | None = None) -> Ports:
     return Ports(
         db=SqliteDatabase(settings.database_path),
         store=store or open_store(settings),
-        broker=MemoryBroker(per_job=max(2, settings.workers), redeliver_after=settings.lease_seconds * 2.0),
+        broker=MemoryBroker(per_job=settings.workers * 3, redeliver_after=settings.lease_seconds * 2.0),
         clock=now,
         settings=settings,
     )
@@ -139,6 +140,7 @@ def create_app(settings: Settings) -> Safelight:
 
     api = _routes(lifespan)
     api.state.ports = ports
+    api.state.callers = Callers(ports)
     api.state.board = board
     api.state.hub = hub
     api.state.failed_sign_ins = FailedSignIns()

@@ -79,7 +79,7 @@ class Worker:
 
     async def run(self) -> None:
         """Take tasks; on cancellation give back what is in hand, so that another can go on at once."""
-        slots = asyncio.Semaphore(self._ports.settings.workers + 1)
+        slots = asyncio.Semaphore(self._ports.settings.workers * 3)
         tasks = self._ports.broker.tasks()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_leases())

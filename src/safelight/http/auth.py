@@ -9,7 +9,7 @@ from fastapi import APIRouter, Cookie, Request, Response
 from safelight.commands import identity
 from safelight.commands.identity import FailedSignIns, SignedIn
 from safelight.domain.events import iso
-from safelight.http.edge import Caller, Credentials, TheirPorts, problems
+from safelight.http.edge import Caller, Credentials, TheirPorts, callers_of, problems
 from safelight.http.models import CredentialsIn, LinkIn, LogInIn, MeOut, OptionsOut, SignedInOut
 from safelight.ports import Ports
 
@@ -57,9 +57,10 @@ async def refresh(
 
 
 @router.post("/logout", status_code=204, responses=problems(401))
-async def log_out(response: Response, ports: TheirPorts, caller: Caller) -> None:
+async def log_out(request: Request, response: Response, ports: TheirPorts, caller: Caller) -> None:
     """End this sign-in: its tokens are worth nothing from now on."""
     await identity.log_out(ports, caller)
+    callers_of(request).forget(caller.session_id)
     response.delete_cookie(COOKIE, path="/api/auth")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from safelight.commands import identity
+from safelight.commands.callers import Callers
 from safelight.domain.identity import Identity
 from safelight.errors import Unauthenticated
 from safelight.http.models import Problem
@@ -45,6 +45,10 @@ def ports_of(request: Request) -> Ports:
     return cast(Ports, request.app.state.ports)
 
 
+def callers_of(request: Request) -> Callers:
+    return cast(Callers, request.app.state.callers)
+
+
 async def their_ports(request: Request) -> Ports:
     """`ports_of` as a dependency: a coroutine, because FastAPI sends plain functions through a thread."""
     return ports_of(request)
@@ -54,7 +58,7 @@ async def identify(request: Request, credentials: Credentials) -> Identity:
     """Who asks; Unauthenticated where that is nobody."""
     if credentials is None:
         raise Unauthenticated
-    return await identity.authenticate(ports_of(request), credentials.credentials)
+    return await callers_of(request).identify(credentials.credentials)
 
 
 TheirPorts = Annotated[Ports, Depends(their_ports)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from safelight.adapters.sql.migrate import upgrade
@@ -93,11 +93,12 @@ class SqliteDatabase:
 
     def _read(self, work: Callable[[ReadTransaction], T]) -> T:
         connection = self._reader_connection()
-        connection.exec_driver_sql("BEGIN")
+        raw = _raw(connection)
+        raw.execute("BEGIN")
         try:
             return work(SqlRead(connection))
         finally:
-            connection.exec_driver_sql("COMMIT")
+            raw.execute("COMMIT")
 
     def _reader_connection(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
@@ -130,36 +131,39 @@ class SqliteDatabase:
             yield request
 
     def _commit(self, connection: Connection, batch: list[_Request]) -> None:
+        # Transactions are begun and ended on the driver itself: SQLAlchemy would take longer for it than SQLite.
+        raw = _raw(connection)
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            raw.execute("BEGIN IMMEDIATE")
             if len(batch) == 1:
                 batch[0].value = batch[0].work(SqlWrite(connection))
             else:
                 for request in batch:
-                    _run(connection, request)
-            connection.exec_driver_sql("COMMIT")
+                    _run(connection, raw, request)
+            raw.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - every waiter of the batch gets it
-            if _raw(connection).in_transaction:
-                connection.exec_driver_sql("ROLLBACK")
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
             for request in batch:
                 request.error = _translated(error)
 
 
-def _run(connection: Connection, request: _Request) -> None:
-    connection.exec_driver_sql("SAVEPOINT work")
+def _run(connection: Connection, raw: sqlite3.Connection, request: _Request) -> None:
+    raw.execute("SAVEPOINT work")
     try:
         request.value = request.work(SqlWrite(connection))
     except Exception as error:
-        if not _raw(connection).in_transaction:
+        if not raw.in_transaction:
             # SQLite itself rolled everything back (disk full, input/output error): the whole batch failed.
             raise
-        connection.exec_driver_sql("ROLLBACK TO work")
+        raw.execute("ROLLBACK TO work")
         request.error = _translated(error)
-    connection.exec_driver_sql("RELEASE work")
+    raw.execute("RELEASE work")
 
 
 def _translated(error: Exception) -> Exception:
-    if isinstance(error, OperationalError) and "disk is full" in str(error):
+    told = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(told, sqlite3.Error) and told.sqlite_errorcode == sqlite3.SQLITE_FULL:
         return StorageFull()
     return error
 
