@@ -21,6 +21,7 @@ from safelight import errors
 from safelight.errors import DamagedImage, DecodeMemory, DecodeTimeout, PhotoError
 from safelight.processing import wire
 from safelight.processing.budget import Budget
+from safelight.processing.line import Line
 from safelight.processing.wire import Description, Garbled, Thumbnails, Verified
 
 T = TypeVar("T")
@@ -63,11 +64,11 @@ class _Process:
         self,
         popen: subprocess.Popen[bytes],
         said: IO[bytes],
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        line: Line,
     ) -> None:
         self._popen = popen
         self._said = said
-        self._reader, self._writer = streams
+        self._line = line
         self.photos = 0
         self.worn = False
         self.dead = False
@@ -84,15 +85,14 @@ class _Process:
     async def start(cls, limits: dict[str, int]) -> _Process:
         """A child that has limited itself and waits for its first photo; ChildDied with its last words if it fails."""
         ours, theirs = socket.socketpair()
-        streams = await asyncio.open_connection(sock=ours)
+        line = await Line.open(ours)
         said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         with theirs:
             popen = _spawn(theirs.fileno(), said, limits)
-        process = cls(popen, said, streams)
+        process = cls(popen, said, line)
         started = False
         try:
-            async with asyncio.timeout(START_SECONDS):
-                await process._receive()
+            await process._receive(START_SECONDS)
             started = True
         except TimeoutError:
             raise ChildDied("a decoding process did not start in time") from None
@@ -105,9 +105,8 @@ class _Process:
         """The answer, within `seconds`; DecodeTimeout, DecodeMemory or ChildDied where none comes, and it is dead."""
         whole = False
         try:
-            async with asyncio.timeout(seconds):
-                self._writer.write(wire.pack(request))
-                answer = await self._receive()
+            self._line.send(wire.pack(request))
+            answer = await self._receive(seconds)
             whole = True
         except TimeoutError:
             raise DecodeTimeout from None
@@ -116,11 +115,10 @@ class _Process:
                 await self.end()
         return answer
 
-    async def _receive(self) -> tuple[dict[str, Any], bytes]:
+    async def _receive(self, seconds: float) -> tuple[dict[str, Any], bytes]:
         try:
-            text, payload = wire.lengths(await self._reader.readexactly(wire.HEADER.size))
-            return wire.parse(await self._reader.readexactly(text)), await self._reader.readexactly(payload)
-        except (asyncio.IncompleteReadError, OSError) as error:
+            return await self._line.receive(seconds)
+        except EOFError as error:
             raise await self._obituary() from error
         except Garbled as error:
             raise ChildDied(f"a decoding process sent {error}") from error
@@ -152,7 +150,7 @@ class _Process:
             return
         self.dead = True
         self._popen.kill()
-        self._writer.close()
+        self._line.close()
         # A task cancelled a second time must not leave a zombie: the wait goes on without it.
         await asyncio.shield(asyncio.to_thread(self._popen.wait))
         self._said.close()

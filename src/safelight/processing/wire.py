@@ -7,10 +7,11 @@ the child has touched untrusted bytes, so what it says is checked like any other
 from __future__ import annotations
 
 import base64
-import json
 import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
+
+import orjson
 
 HEADER: Final = struct.Struct("!II")
 MAX_JSON: Final = 1 << 20
@@ -58,11 +59,11 @@ class Thumbnails:
 
 def pack(message: dict[str, Any], payload: bytes = b"") -> bytes:
     """One message as it goes over the wire."""
-    text = json.dumps(message, allow_nan=False).encode()
+    text = orjson.dumps(message)
     return HEADER.pack(len(text), len(payload)) + text + payload
 
 
-def lengths(header: bytes) -> tuple[int, int]:
+def lengths(header: bytes | bytearray) -> tuple[int, int]:
     """How many bytes of JSON and of payload follow; Garbled where no message of ours is as large."""
     text, payload = HEADER.unpack(header)
     if text > MAX_JSON or payload > MAX_BYTES:
@@ -70,10 +71,10 @@ def lengths(header: bytes) -> tuple[int, int]:
     return text, payload
 
 
-def parse(text: bytes) -> dict[str, Any]:
+def parse(text: bytes | bytearray) -> dict[str, Any]:
     """The JSON object of a message; Garbled where it is none."""
     try:
-        message = json.loads(text)
+        message = orjson.loads(text)
     except ValueError as error:
         raise Garbled(str(error)) from None
     if not isinstance(message, dict):
