@@ -1,11 +1,15 @@
 // @vitest-environment happy-dom
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { act, cleanup, render, screen } from '@testing-library/react';
 import { Profiler } from 'react';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { uploads } from '../src/app';
 import { BatchSummary } from '../src/components/progress/BatchSummary';
 import { PhotoRowView } from '../src/components/progress/PhotoRowView';
+import { BatchActions } from '../src/components/progress/UploadActions';
 import type { Action } from '../src/stores/reduce';
+import { PERMANENT } from '../src/stores/rows';
 
 const COUNT = 50;
 const ids = Array.from({ length: COUNT }, (_, n) => `ph_${n}`);
@@ -69,10 +73,66 @@ it('says what happens to a photo and what went wrong, in the server’s words', 
   dispatch(told({ stage: 'THUMBNAILS' }));
   expect(screen.getByText('Making thumbnails')).toBeTruthy();
   expect(screen.getByRole('progressbar').getAttribute('aria-valuenow')).toBe('85');
-  dispatch(told({ status: 'FAILED', errorCode: 'damaged-image', message: 'The photo is damaged.' }));
-  expect(screen.getByText('The photo is damaged.')).toBeTruthy();
+  dispatch(told({ status: 'FAILED', errorCode: 'checksum-mismatch', message: 'The bytes differ. Retry the photo.' }));
+  expect(screen.getByText('The bytes differ. Retry the photo.')).toBeTruthy();
   expect(screen.getByRole('button', { name: 'Retry ph_0.jpg' })).toBeTruthy();
   expect(screen.queryByRole('button', { name: 'Cancel ph_0.jpg' })).toBeNull();
+});
+
+const failed = (photoId: string, errorCode: string, message: string) => ({
+  jobId: 'job_1',
+  photoId,
+  status: 'FAILED' as const,
+  progressPercent: 0,
+  bytesSent: 0,
+  bytesTotal: 1_000,
+  attempt: 1,
+  timestamp: '',
+  errorCode,
+  message,
+});
+
+it('offers a retry only where it can help, and says what to do where it cannot', () => {
+  render(
+    <>
+      <PhotoRowView photoId="ph_0" />
+      <PhotoRowView photoId="ph_1" />
+      <BatchActions />
+    </>,
+  );
+  const damaged = failed('ph_0', 'damaged-image', 'The photo is damaged. Copy it again from the camera.');
+  dispatch({ type: 'events', jobId: 'job_1', events: [damaged] });
+  expect(screen.getByText('The photo is damaged. Copy it again from the camera.')).toBeTruthy();
+  expect(screen.queryByRole('button', { name: /^Retry/ })).toBeNull();
+  const lost = failed('ph_1', 'object-missing', 'The stored bytes are gone. Retry the photo.');
+  dispatch({ type: 'events', jobId: 'job_1', events: [lost] });
+  const offered = screen.getAllByRole('button', { name: /^Retry/ });
+  expect(offered.map((button) => button.getAttribute('aria-label') ?? button.textContent)).toEqual([
+    'Retry ph_1.jpg',
+    'Retry failed',
+  ]);
+});
+
+it('retries what this page gave up, but not what the server would refuse for good', () => {
+  render(<PhotoRowView photoId="ph_0" />);
+  const gaveUp = (code: string): Action => ({
+    type: 'phase',
+    photoId: 'ph_0',
+    phase: 'failed',
+    failure: { code, message: 'It stopped.' },
+  });
+  dispatch(gaveUp('upload-stopped'));
+  expect(screen.getByRole('button', { name: 'Retry ph_0.jpg' })).toBeTruthy();
+  dispatch(gaveUp('file-too-large'));
+  expect(screen.queryByRole('button', { name: 'Retry ph_0.jpg' })).toBeNull();
+  expect(screen.getByRole('button', { name: 'Cancel ph_0.jpg' })).toBeTruthy();
+});
+
+it('knows the same permanent failures as the server', () => {
+  const source = readFileSync(join(import.meta.dirname, '../../src/safelight/errors.py'), 'utf8');
+  const kinds = source.split(/^class /m).filter((kind) => /^ {4}retryable = False$/m.test(kind));
+  const codes = kinds.map((kind) => /code = "([\w-]+)"/.exec(kind)?.[1]);
+  expect(codes.sort()).toEqual([...PERMANENT].sort());
 });
 
 it('sums up without counting what was cancelled', () => {

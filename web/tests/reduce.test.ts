@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { overallPercent } from '../src/components/progress/overall';
 import { rowsOfTab } from '../src/components/progress/tabs';
-import { type Action, EMPTY, reduce, type UploadState } from '../src/stores/reduce';
-import { groupOf } from '../src/stores/rows';
+import { type Action, EMPTY, reduce } from '../src/stores/reduce';
+import { groupOf, type UploadState } from '../src/stores/rows';
 import { createUploadStore } from '../src/stores/uploadStore';
 import type { Item, JobStatusUpdate, PhotoState, ProgressUpdate, Snapshot } from '../src/types/wire';
 

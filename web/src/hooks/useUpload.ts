@@ -4,7 +4,7 @@ import { sentenceOf } from '../lib/api/errors';
 import { entriesOfDrop, filesOfDrop, filesOfPicker, type SourceFile } from '../lib/upload/source';
 import { countText } from '../lib/format';
 import { notify } from '../stores/noticeStore';
-import { type Group, groupOf, type PhotoRow } from '../stores/rows';
+import { canRetry, type Group, groupOf, type PhotoRow } from '../stores/rows';
 
 /** Rows of a group, or all, as they are now. */
 function rowsOf(...groups: Group[]): PhotoRow[] {
@@ -67,7 +67,7 @@ const actions = {
     return saying(Promise.all([...jobIds].map((jobId) => uploadApi.cancelJob(jobId))).then(() => look(jobIds)));
   },
   retryAll: () => {
-    const failed = rowsOf('failed');
+    const failed = rowsOf('failed').filter(canRetry);
     currentEngine().resume(idsOf(failed.filter((row) => row.phase === 'failed')));
     const jobIds = new Set(failed.filter((row) => row.status === 'FAILED').map((row) => row.jobId));
     return saying(Promise.all([...jobIds].map((jobId) => uploadApi.retryJob(jobId))).then(() => look(jobIds)));

@@ -1,5 +1,4 @@
-import type { Totals, UploadState } from './reduce';
-import { type Group, groupOf, type JobRow, type PhotoRow } from './rows';
+import { type Group, groupOf, type JobRow, type PhotoRow, type Totals, type UploadState } from './rows';
 
 /** A state under change: maps are copied once, sums follow every row that is put. */
 export class Draft {

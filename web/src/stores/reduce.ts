@@ -2,33 +2,7 @@ import type { Item, JobStatusUpdate, LiveEvent, PhotoStatus, ProgressUpdate, Sna
 import { isPhotoEvent } from '../types/wire';
 import type { Phase } from '../lib/upload/engine';
 import { Draft } from './draft';
-import { type Group, type JobRow, type PhotoRow, uploadPercent } from './rows';
-
-export type { Group, JobRow, PhotoRow } from './rows';
-
-export interface Totals {
-  /** Bytes of the rows that are under way or completed, and how many of them were sent. */
-  bytes: number;
-  bytesSent: number;
-  /** Sum of the rows' weights and of weight times percent in tenths: a row weighs its bytes, at least one. */
-  weight: number;
-  work: number;
-}
-
-export interface UploadState {
-  photos: ReadonlyMap<string, PhotoRow>;
-  jobs: ReadonlyMap<string, JobRow>;
-  /** Rows as listed: the newest job first, its photos as declared. */
-  order: readonly string[];
-  counts: Readonly<Record<Group, number>>;
-  totals: Readonly<Totals>;
-  /** Raised whenever a row comes, goes or changes its group. */
-  membership: number;
-  /** Rows that were cleared away: a snapshot must not bring them back. */
-  cleared: ReadonlySet<string>;
-  /** Bytes a second of all that this page sends. */
-  speed: number;
-}
+import { type JobRow, type PhotoRow, type UploadState, uploadPercent } from './rows';
 
 export interface DeclaredFile {
   filename: string;

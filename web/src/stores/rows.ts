@@ -39,6 +39,30 @@ export interface JobRow {
 
 export type Group = 'active' | 'completed' | 'failed' | 'cancelled';
 
+export interface Totals {
+  /** Bytes of the rows that are under way or completed, and how many of them were sent. */
+  bytes: number;
+  bytesSent: number;
+  /** Sum of the rows' weights and of weight times percent in tenths: a row weighs its bytes, at least one. */
+  weight: number;
+  work: number;
+}
+
+export interface UploadState {
+  photos: ReadonlyMap<string, PhotoRow>;
+  jobs: ReadonlyMap<string, JobRow>;
+  /** Rows as listed: the newest job first, its photos as declared. */
+  order: readonly string[];
+  counts: Readonly<Record<Group, number>>;
+  totals: Readonly<Totals>;
+  /** Raised whenever a row comes, goes or changes its group. */
+  membership: number;
+  /** Rows that were cleared away: a snapshot must not bring them back. */
+  cleared: ReadonlySet<string>;
+  /** Bytes a second of all that this page sends. */
+  speed: number;
+}
+
 /** Where a row belongs in the panel. An upload that this page gave up counts as failed, whatever the server awaits. */
 export function groupOf({ status, phase }: Pick<PhotoRow, 'status' | 'phase'>): Group {
   switch (status) {
@@ -53,6 +77,23 @@ export function groupOf({ status, phase }: Pick<PhotoRow, 'status' | 'phase'>): 
     case 'PROCESSING':
       return phase === 'failed' ? 'failed' : 'active';
   }
+}
+
+/**
+ * Failures that another attempt would meet again: `retryable = False` in the server's errors.py, which answers a retry of
+ * them with `not-retryable`. Their sentences say what to do instead.
+ */
+export const PERMANENT: ReadonlySet<string> = new Set([
+  'empty-file',
+  'file-too-large',
+  'unsupported-type',
+  'damaged-image',
+  'too-many-pixels',
+]);
+
+/** Whether a retry of this row could help. */
+export function canRetry(row: Pick<PhotoRow, 'status' | 'phase' | 'errorCode'>): boolean {
+  return groupOf(row) === 'failed' && !PERMANENT.has(row.errorCode ?? '');
 }
 
 export function jobEnded(status: JobStatus): boolean {

@@ -1,7 +1,6 @@
 import { createStore } from 'zustand/vanilla';
-import { type Action, EMPTY, reduce, type UploadState } from './reduce';
-
-export type * from './reduce';
+import { type Action, EMPTY, reduce } from './reduce';
+import type { UploadState } from './rows';
 
 /** Runs `flush` before the next frame is drawn; hidden pages draw none, so not later than a quarter of a second. */
 export type Schedule = (flush: () => void) => void;

@@ -1,9 +1,9 @@
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
 import { uploadActions } from '../../hooks/useUpload';
-import { groupOf, type PhotoRow } from '../../stores/rows';
+import { canRetry, groupOf, type PhotoRow } from '../../stores/rows';
 import { IconButton } from '../icons';
-import { pausedCount, sendingCount } from './overall';
+import { pausedCount, retryableCount, sendingCount } from './overall';
 
 /** What can be done with one photo, as it stands. */
 export function RowActions({ row }: { row: PhotoRow }) {
@@ -22,7 +22,7 @@ export function RowActions({ row }: { row: PhotoRow }) {
           }}
         />
       )}
-      {group === 'failed' && (
+      {canRetry(row) && (
         <IconButton
           icon="retry"
           label={`Retry ${name}`}
@@ -57,11 +57,12 @@ export function BatchActions() {
   const { active, completed, failed, cancelled } = useStore(uploads, (state) => state.counts);
   const paused = useStore(uploads, pausedCount);
   const sending = useStore(uploads, sendingCount);
+  const retryable = useStore(uploads, retryableCount);
   return (
     <div className="batch-actions" role="group" aria-label="All uploads">
       {sending > 0 && <Button label="Pause all" onClick={uploadActions.pauseAll} />}
       {paused > 0 && <Button label="Resume all" onClick={uploadActions.resumeAll} />}
-      {failed > 0 && <Button label="Retry failed" onClick={() => void uploadActions.retryAll()} />}
+      {retryable > 0 && <Button label="Retry failed" onClick={() => void uploadActions.retryAll()} />}
       {active > 0 && <Button label="Cancel all" onClick={() => void uploadActions.cancelAll()} />}
       {completed + failed + cancelled > 0 && <Button label="Clear ended" onClick={uploadActions.clearAll} />}
     </div>

@@ -1,5 +1,4 @@
-import type { UploadState } from '../../stores/uploadStore';
-import { type Group, groupOf } from '../../stores/rows';
+import { type Group, groupOf, type UploadState } from '../../stores/rows';
 
 export const PANEL_ID = 'uploads';
 
