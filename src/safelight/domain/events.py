@@ -11,6 +11,8 @@ from typing import Any
 from safelight.domain.job import Job, absorb, settle
 from safelight.domain.photo import Photo
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -90,7 +92,7 @@ def job_status_update(job: Job, now: int) -> dict[str, Any]:
 
 def encode(body: dict[str, Any]) -> str:
     """Compact JSON, as it goes over every transport."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return _encode(body)
 
 
 def iso(ms: int) -> str:
