@@ -55,12 +55,14 @@ def main() -> None:
     server.sendall(wire.pack({"pid": os.getpid()}))
     while header := stream.read(wire.HEADER.size):
         length, _ = wire.lengths(header)
-        request = wire.parse(stream.read(length))
-        # CPU time of this process alone, all threads together; SIGPROF ends it (setitimer(2)).
-        signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"])
-        message, payload = _answer(request, limits["max_pixels"])
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        server.sendall(wire.pack({**message, "grown": max(0, _address_space() - at_rest)}, payload))
+        request: dict[str, Any] | None = wire.parse(stream.read(length))
+        while request:
+            # CPU time of this process alone, all threads together; SIGPROF ends it (setitimer(2)).
+            signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"])
+            message, payload = _answer(request, limits["max_pixels"])
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            server.sendall(wire.pack({**message, "grown": max(0, _address_space() - at_rest)}, payload))
+            request = _next(request, message)
 
 
 def verify(path: Path, size: int, crc: str | None, sha256: str | None) -> Verified:
@@ -123,6 +125,13 @@ def _do(request: dict[str, Any], max_pixels: int) -> tuple[dict[str, Any], bytes
             return {"small_bytes": len(made.small), "thumbhash": made.thumbhash}, made.small + made.large
         case other:
             raise ValueError(other)
+
+
+def _next(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any] | None:
+    """A photo that was found to be what it says is described without being asked for."""
+    if request["do"] != "verify" or "media_type" not in answer:
+        return None
+    return {**request, "do": "describe", "media_type": answer["media_type"]}
 
 
 def _failure(error: PhotoError, cause: BaseException | None) -> tuple[dict[str, Any], bytes]:

@@ -70,6 +70,7 @@ class _Process:
         self._said = said
         self._line = line
         self.photos = 0
+        self.owing = 0
         self.worn = False
         self.dead = False
 
@@ -101,12 +102,17 @@ class _Process:
                 await process.end()
         return process
 
-    async def ask(self, request: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
-        """The answer, within `seconds`; DecodeTimeout, DecodeMemory or ChildDied where none comes, and it is dead."""
+    def ask(self, request: dict[str, Any], answers: int = 1) -> None:
+        """Ask for something that is answered by so many messages."""
+        self.owing += answers
+        self._line.send(wire.pack(request))
+
+    async def answer(self, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """The next answer, within `seconds`; DecodeTimeout, DecodeMemory or ChildDied where none comes: it is dead."""
         whole = False
         try:
-            self._line.send(wire.pack(request))
             answer = await self._receive(seconds)
+            self.owing -= 1
             whole = True
         except TimeoutError:
             raise DecodeTimeout from None
@@ -162,27 +168,35 @@ class Child:
     def __init__(self, process: _Process, sandbox: Sandbox) -> None:
         self._process = process
         self._sandbox = sandbox
+        self._describing: tuple[Path, str] | None = None
 
     async def verify(self, path: Path, *, size: int, crc32c: str | None, sha256: str | None) -> Verified:
         """Check size in bytes, CRC32C (8 hex digits) and SHA-256 (64) where given, and find the real type.
 
         SizeMismatch, ChecksumMismatch, UnsupportedType, DamagedImage, DecodeTimeout.
         """
+        reading = size / READ_BYTES_PER_SECOND
         request = {"do": "verify", "path": str(path), "size": size, "crc32c": crc32c, "sha256": sha256}
-        answer, _ = await self._ask(request, reading=size / READ_BYTES_PER_SECOND)
-        return _checked(wire.verified, answer)
+        # What is sound is described at once, without being asked again: half the messages of a small photo's way.
+        self._ask(request, reading, answers=2)
+        verified = _checked(wire.verified, (await self._answer(reading))[0])
+        self._describing = path, verified.media_type
+        return verified
 
     async def describe(self, path: Path, media_type: str) -> Description:
         """Read header and metadata of a photo of that type. DamagedImage, TooManyPixels, DecodeMemory or -Timeout."""
-        answer, _ = await self._ask({"do": "describe", "path": str(path), "media_type": media_type})
-        return _checked(wire.described, answer)
+        if self._describing != (path, media_type):
+            self._ask({"do": "describe", "path": str(path), "media_type": media_type})
+        self._describing = None
+        return _checked(wire.described, (await self._answer())[0])
 
     async def thumbnails(self, path: Path, described: Description) -> Thumbnails:
         """Decode, when all photos decoded at once leave room for this one. DamagedImage, DecodeMemory or -Timeout."""
         request = {"do": "thumbnails", "path": str(path), "media_type": described.media_type}
         async with self._sandbox.budget.hold(described.decode_bytes):
             try:
-                answer, payload = await self._ask(request)
+                self._ask(request)
+                answer, payload = await self._answer()
             except DamagedImage as error:
                 # Not every decoder says that it was memory which it had not; the estimate does.
                 if described.decode_bytes > self._sandbox.memory_bytes:
@@ -190,9 +204,11 @@ class Child:
                 raise
         return _checked(lambda message: wire.developed(message, payload), answer)
 
-    async def _ask(self, request: dict[str, Any], reading: float = 0.0) -> tuple[dict[str, Any], bytes]:
-        limited = {**request, "cpu_seconds": self._sandbox.cpu_seconds + reading}
-        answer, payload = await self._process.ask(limited, self._sandbox.wall_seconds + reading)
+    def _ask(self, request: dict[str, Any], reading: float = 0.0, answers: int = 1) -> None:
+        self._process.ask({**request, "cpu_seconds": self._sandbox.cpu_seconds + reading}, answers)
+
+    async def _answer(self, reading: float = 0.0) -> tuple[dict[str, Any], bytes]:
+        answer, payload = await self._process.answer(self._sandbox.wall_seconds + reading)
         grown = answer.get("grown")
         if "crash" in answer or not isinstance(grown, int):
             self._process.worn = True
@@ -200,6 +216,8 @@ class Child:
         self._process.worn |= grown > self._sandbox.memory_bytes // 4
         if "code" in answer:
             kind = _PHOTO_ERRORS.get(str(answer["code"]), DamagedImage)
+            # A failure is the last that is said of a photo.
+            self._process.owing = 0
             self._process.worn |= kind is DecodeMemory
             error = kind(str(answer.get("message") or "") or None)
             error.add_note(str(answer.get("words")))
@@ -260,7 +278,7 @@ class Sandbox:
             finally:
                 self._busy.remove(process)
                 process.photos += 1
-                if process.dead or process.worn or process.photos >= PHOTOS_PER_CHILD:
+                if process.dead or process.worn or process.owing or process.photos >= PHOTOS_PER_CHILD:
                     await process.end()
                 else:
                     self._idle.append(process)

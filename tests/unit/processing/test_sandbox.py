@@ -65,14 +65,25 @@ async def test_a_photo_that_takes_too_long_fails_alone(write: Write) -> None:
     sandbox = make_sandbox()
     path = write(JPEG)
     async with sandbox.child() as child:
-        verified = await child.verify(path, size=len(JPEG), crc32c=None, sha256=None)
+        described = await child.describe(path, "image/jpeg")
         # Stopped, it uses no CPU: only the parent's clock can end it.
         os.kill(sandbox.pids()[0], signal.SIGSTOP)
         sandbox.wall_seconds = 0.05
         with pytest.raises(DecodeTimeout):
-            await child.describe(path, verified.media_type)
+            await child.thumbnails(path, described)
     sandbox.wall_seconds = 60
     assert (await develop(sandbox, path)).described.width == 1600
+    await sandbox.close()
+
+
+async def test_an_answer_that_nobody_waited_for_is_not_taken_for_the_next_photo_s(write: Write) -> None:
+    sandbox = make_sandbox()
+    small = encoded(picture(8, 8), "PNG")
+    async with sandbox.child() as child:
+        await child.verify(write(small), size=len(small), crc32c=None, sha256=None)
+        (first,) = sandbox.pids()
+    assert (await develop(sandbox, write(JPEG))).described.width == 1600
+    assert sandbox.pids() != [first]
     await sandbox.close()
 
 
