@@ -171,7 +171,7 @@ def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | N
         separate_input_output_schemas=False,
     )
     errors.install(api)
-    for router in (jobs.router, events.router, uploads.router, photos.router, auth.router, health.router, page.router):
+    for router in (uploads.router, jobs.router, events.router, photos.router, auth.router, health.router, page.router):
         api.include_router(router)
     return api
 

@@ -94,7 +94,9 @@ class ObjectStore(Protocol):
         """Store the derived files of a photo (thumbnails), by key, each whole and durably; replaces what was there."""
 
     def local_copy(self, key: str) -> AbstractAsyncContextManager[Path]:
-        """The sealed object as a local file for reading, valid within the context. ObjectMissing if gone."""
+        """The sealed object as a local file for reading, valid within the context. Where it is gone, entering or
+        leaving by the FileNotFoundError of whoever opened it raises ObjectMissing.
+        """
 
     def presign_get(
         self, key: str, *, expires_in: int, filename: str | None = None, content_type: str | None = None

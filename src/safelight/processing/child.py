@@ -28,6 +28,7 @@ from safelight.errors import (
     ChecksumMismatch,
     DamagedImage,
     DecodeMemory,
+    ObjectMissing,
     PhotoError,
     SizeMismatch,
     UnsupportedType,
@@ -104,6 +105,8 @@ def _answer(request: dict[str, Any], max_pixels: int) -> tuple[dict[str, Any], b
         return _do(request, max_pixels)
     except PhotoError as error:
         return _failure(error, error.__cause__)
+    except FileNotFoundError as error:
+        return _failure(ObjectMissing(), error)
     except pyvips.Error as error:
         return _failure(DecodeMemory() if _OUT_OF_MEMORY.search(str(error)) else DamagedImage(), error)
     except MemoryError as error:

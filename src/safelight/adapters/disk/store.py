@@ -160,10 +160,10 @@ class DiskStore:
 
     @asynccontextmanager
     async def local_copy(self, key: str) -> AsyncIterator[Path]:
-        path = await self._in_thread(self.object_path, key)
-        if path is None:
-            raise ObjectMissing
-        yield path
+        try:
+            yield self._object(key)
+        except FileNotFoundError as error:
+            raise ObjectMissing from error
 
     async def delete(self, key: str) -> None:
         await self._in_thread(partial(self._object(key).unlink, missing_ok=True))
