@@ -7,12 +7,13 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from crc32c import crc32c
 
+from safelight.adapters.threads import Threads
 from safelight.errors import SafelightError, SizeMismatch, StorageFull
 from safelight.ports import Grant
 
@@ -52,11 +53,11 @@ class Sink:
     `batch` bytes go to a thread at once. Two batches are in memory at most: one being written, one being gathered.
     """
 
-    def __init__(self, grant: Grant, descriptor: int, offset: int, executor: Executor, batch: int) -> None:
+    def __init__(self, grant: Grant, descriptor: int, offset: int, threads: Threads, batch: int) -> None:
         self.grant = grant
         self._descriptor = descriptor
         self._offset = offset
-        self._executor = executor
+        self._threads = threads
         self._size = batch
         self._batch: list[bytes | memoryview] = []
         self._gathered = 0
@@ -82,7 +83,7 @@ class Sink:
             if self._ended:
                 raise self._ended
             batch, self._batch, self._gathered = self._batch, [], 0
-            self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._put, batch)
+            self._writing = self._threads.call(partial(self._put, batch))
 
     async def pull(self, read: Callable[[memoryview], int]) -> None:
         """Take in a thread what `read` gives, until it returns 0, a fair share was taken, or all is there."""
@@ -90,7 +91,7 @@ class Sink:
         if self._ended:
             raise self._ended
         batch, self._batch, self._gathered = self._batch, [], 0
-        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._take, batch, read)
+        self._writing = self._threads.call(partial(self._take, batch, read))
         await self._settle()
         if self._ended:
             raise self._ended
@@ -111,7 +112,7 @@ class Sink:
             with full_disk_told():
                 keep(self.crc)
 
-        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        self._writing = self._threads.call(work)
         await self._settle()
 
     async def abandon(self, drop: Callable[[], None]) -> None:
@@ -122,7 +123,7 @@ class Sink:
             self._close()
             drop()
 
-        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        self._writing = self._threads.call(work)
         await self._settle()
 
     async def end(self, reason: SafelightError | None) -> None:

@@ -14,7 +14,6 @@ import secrets
 import shutil
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from weakref import WeakValueDictionary
 from safelight.adapters.disk import durable, ledger
 from safelight.adapters.disk.signing import Signer
 from safelight.adapters.disk.sink import Sink, full_disk_told
+from safelight.adapters.threads import Threads
 from safelight.domain.checksum import combine
 from safelight.errors import (
     AlreadyStored,
@@ -66,8 +66,8 @@ class DiskStore:
         self._base_url = base_url
         self._signer = Signer(secret)
         self._clock = clock
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="disk")
-        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="disk-writer")
+        self._threads = Threads(THREADS, "disk")
+        self._writers = Threads(WRITERS, "disk-writer")
         # One lock for each object or upload, held for moments only: never while bytes arrive.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._sinks: set[Sink] = set()
@@ -173,7 +173,7 @@ class DiskStore:
 
     async def close(self) -> None:
         for pool in (self._writers, self._threads):
-            await asyncio.to_thread(pool.shutdown)
+            await asyncio.to_thread(pool.close)
 
     # --- receiving, inside ---
 
@@ -365,7 +365,7 @@ class DiskStore:
 
     async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
         with full_disk_told():
-            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments))
+            return await self._threads.call(partial(work, *arguments))
 
 
 def _checked(name: str) -> str:

@@ -8,14 +8,13 @@ fails takes nothing else with it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -24,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from safelight.adapters.sql.migrate import upgrade
 from safelight.adapters.sql.reading import SqlRead
 from safelight.adapters.sql.writing import SqlWrite
+from safelight.adapters.threads import Call, Threads
 from safelight.errors import StorageFull
 from safelight.ports import ReadTransaction, WriteTransaction
 
@@ -42,26 +42,6 @@ _PRAGMAS = (
 )
 
 
-class _Request:
-    """One piece of work and the future that waits for its commit."""
-
-    def __init__(self, work: Callable[[WriteTransaction], Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.work = work
-        self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
-        self.value: Any = None
-        self.error: BaseException | None = None
-
-    def deliver(self) -> None:
-        """Runs in the loop: hand out the result unless nobody waits any more."""
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.value)
-
-
 class SqliteDatabase:
     """ports.Database on one SQLite file. Opening it applies the migrations; it belongs to one process."""
 
@@ -70,22 +50,22 @@ class SqliteDatabase:
         self._engine = _engine(path)
         with self._engine.connect() as connection:
             upgrade(connection)
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
         self._writer.start()
         self._local = threading.local()
         self._connections: list[Connection] = []
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        self._readers = Threads(READERS, "sqlite-reader")
         self._closed = False
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
-        request = _Request(work, asyncio.get_running_loop())
+        request = Call(work)
         self._requests.put(request)
         result: T = await request.future
         return result
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        return await self._readers.call(partial(self._read, work))
 
     async def check(self) -> None:
         await self.read(lambda tx: tx.doomed(1))
@@ -96,7 +76,7 @@ class SqliteDatabase:
         self._closed = True
         self._requests.put(None)
         await asyncio.to_thread(self._writer.join)
-        await asyncio.to_thread(self._readers.shutdown)
+        await asyncio.to_thread(self._readers.close)
         for connection in self._connections:
             connection.close()
         self._engine.dispose()
@@ -124,12 +104,10 @@ class SqliteDatabase:
             while (request := self._requests.get()) is not None:
                 batch = [request, *self._gathered()]
                 self._commit(connection, batch)
-                for done in batch:
-                    # A loop that ended no longer waits for its answer.
-                    with contextlib.suppress(RuntimeError):
-                        done.loop.call_soon_threadsafe(done.deliver)
+                for request in batch:
+                    request.done()
 
-    def _gathered(self) -> Iterator[_Request]:
+    def _gathered(self) -> Iterator[Call]:
         for _ in range(BATCH - 1):
             try:
                 request = self._requests.get_nowait()
@@ -140,7 +118,7 @@ class SqliteDatabase:
                 return
             yield request
 
-    def _commit(self, connection: Connection, batch: list[_Request]) -> None:
+    def _commit(self, connection: Connection, batch: list[Call]) -> None:
         # Transactions are begun and ended on the driver itself: SQLAlchemy would take longer for it than SQLite.
         raw = _raw(connection)
         try:
@@ -158,7 +136,7 @@ class SqliteDatabase:
                 request.error = _translated(error)
 
 
-def _run(connection: Connection, raw: sqlite3.Connection, request: _Request) -> None:
+def _run(connection: Connection, raw: sqlite3.Connection, request: Call) -> None:
     raw.execute("SAVEPOINT work")
     try:
         request.value = request.work(SqlWrite(connection))
