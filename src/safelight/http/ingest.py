@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from safelight.realtime.sockjs.server import SockJSHttp
 
 # Where an application finds the DirectBody: scope["extensions"][EXTENSION].
 EXTENSION: Final = "safelight.body"
@@ -27,7 +29,7 @@ _PATIENCE_MS: Final = 5
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class IngestProtocol(HttpToolsProtocol):
+class IngestProtocol(SockJSHttp):
     """A connection that offers the bodies of PUTs under PATHS to be read directly."""
 
     _body: DirectBody | None = None

@@ -1,0 +1,111 @@
+"""What SockJS needs of uvicorn beyond what it does: `SockJSHttp`, its HTTP protocol with four things set right.
+
+- A response of unknown length to HTTP/1.0 ends with the connection; uvicorn would send chunks, which RFC 9112, 6.1
+  forbids.
+- An upgrade that is none (a POST, another protocol) is an ordinary request, and the connection goes on behind it.
+- WebSocket's drafts are understood: hybi-07 to -12 as RFC 6455, hixie-75 and -76 by `HixieConnection`.
+- Responses that wait are told when the server begins to shut down (`delivery.SHUTDOWN`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from httptools import HttpParserUpgrade
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from safelight.realtime.sockjs import hixie
+from safelight.realtime.sockjs.delivery import SHUTDOWN
+from safelight.realtime.sockjs.hixie_connection import HixieConnection
+
+
+class SockJSHttp(HttpToolsProtocol):
+    """To be given to uvicorn as `http=`, or to be derived from."""
+
+    _fed = _left = b""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._watches: set[Callable[[], None]] = set()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        extensions: dict[str, Any] = {SHUTDOWN: self._watch_shutdown}
+        self.scope["extensions"] = extensions
+
+    def data_received(self, data: bytes) -> None:
+        self._left = data
+        while self._left:
+            self._fed, self._left = self._left, b""
+            super().data_received(self._fed)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        for called in list(self._watches):
+            called()
+
+    def _watch_shutdown(self, called: Callable[[], None]) -> Callable[[], None]:
+        self._watches.add(called)
+
+        def unwatch() -> None:
+            self._watches.discard(called)
+
+        return unwatch
+
+    # --- HTTP/1.0 ---
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        super()._start_asgi_task(cycle, _unchunked(cycle, app) if cycle.scope["http_version"] == "1.0" else app)
+
+    # --- upgrades ---
+
+    def _should_upgrade(self) -> bool:
+        return self.scope["method"] == "GET" and super()._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # RFC 9110, 7.8: "A server MAY ignore a received Upgrade header field". What follows is the next request.
+        self._left = self._behind()
+
+    def handle_websocket_upgrade(self) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+        scheme = "wss" if self.scheme == "https" else "ws"
+        handshake = hixie.handshake_of(headers, scheme, self.url.decode("latin-1"))
+        if handshake is None:
+            self.scope["headers"] = hixie.modernised(self.headers)
+            super().handle_websocket_upgrade()
+            return
+        self.connections.discard(self)
+        connection = HixieConnection(self, handshake)
+        self.transport.set_protocol(connection)
+        connection.begin()
+        connection.data_received(self._behind())
+
+    def _behind(self) -> bytes:
+        """What came behind the request that asked for an upgrade, which the parser says as it stops."""
+        stopped = sys.exc_info()[1]
+        return self._fed[stopped.args[0] :] if isinstance(stopped, HttpParserUpgrade) else b""
+
+
+def _unchunked(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+    """The application, its responses of unknown length ended by the connection's end."""
+
+    async def wrapped(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        unbounded = False
+
+        async def to_the_end(message: ASGISendEvent) -> None:
+            nonlocal unbounded
+            if message["type"] == "http.response.start":
+                unbounded = not any(name.lower() == b"content-length" for name, _ in message.get("headers", []))
+                if unbounded:
+                    # Said before uvicorn decides; it closes connections of HTTP/1.0 in any case.
+                    cycle.chunked_encoding = False
+            elif message["type"] == "http.response.body" and unbounded:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, to_the_end)
+
+    return wrapped
