@@ -1,4 +1,4 @@
-"""The test server of the SockJS protocol, under uvicorn as `safelight serve` runs it, and a client with bare sockets."""
+"""The test server of the SockJS protocol, under uvicorn as `safelight serve` runs it, and a client of bare sockets."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Listening:
             http="safelight.http.ingest:IngestProtocol",
             ws="websockets-sansio",
             ws_per_message_deflate=False,
+            ws_max_size=1024 * 1024,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -65,7 +66,7 @@ class Listening:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to shut down, as a signal would, and wait."""
+        """Ask it to shut down, as a signal would, and wait. May be called again."""
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         self._socket.close()

@@ -2,7 +2,8 @@
 
 - A response of unknown length to HTTP/1.0 ends with the connection; uvicorn would send chunks, which RFC 9112, 6.1
   forbids.
-- An upgrade that is none (a POST, another protocol) is an ordinary request, and the connection goes on behind it.
+- An upgrade that is none (a POST, another protocol) is an ordinary request with its body, and the connection goes on
+  behind it; the parser would take the body for the next request.
 - WebSocket's drafts are understood: hybi-07 to -12 as RFC 6455, hixie-75 and -76 by `HixieConnection`.
 - Responses that wait are told when the server begins to shut down (`delivery.SHUTDOWN`).
 """
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from httptools import HttpParserUpgrade
+import httptools
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -26,15 +27,35 @@ class SockJSHttp(HttpToolsProtocol):
     """To be given to uvicorn as `http=`, or to be derived from."""
 
     _fed = _left = b""
+    _body_due = _priming = False
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._watches: set[Callable[[], None]] = set()
 
+    def on_message_begin(self) -> None:
+        if not self._priming:
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._priming:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._priming:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        if self._priming:
+            return
         super().on_headers_complete()
+        self._body_due = self.parser.should_upgrade() and not self._should_upgrade() and bool(self._measures())
         extensions: dict[str, Any] = {SHUTDOWN: self._watch_shutdown}
         self.scope["extensions"] = extensions
+
+    def on_message_complete(self) -> None:
+        if not self._body_due:
+            super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         self._left = data
@@ -68,6 +89,22 @@ class SockJSHttp(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         # RFC 9110, 7.8: "A server MAY ignore a received Upgrade header field". What follows is the next request.
         self._left = self._behind()
+        if self._body_due:
+            self._body_due = False
+            self._prime()
+
+    def _prime(self) -> None:
+        # The parser ends a request that asks for an upgrade with its head. A fresh one is told of the same body.
+        self.parser = httptools.HttpRequestParser(self)
+        self._priming = True
+        lines = [b"POST / HTTP/1.1", *(b"%s: %s" % each for each in self._measures()), b"", b""]
+        self.parser.feed_data(b"\r\n".join(lines))
+        self._priming = False
+
+    def _measures(self) -> list[tuple[bytes, bytes]]:
+        """The headers that tell of the request's body, none where it has none."""
+        given = [each for each in self.headers if each[0] in (b"content-length", b"transfer-encoding")]
+        return [] if given and all(value == b"0" for _, value in given) else given
 
     def handle_websocket_upgrade(self) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
@@ -86,7 +123,7 @@ class SockJSHttp(HttpToolsProtocol):
     def _behind(self) -> bytes:
         """What came behind the request that asked for an upgrade, which the parser says as it stops."""
         stopped = sys.exc_info()[1]
-        return self._fed[stopped.args[0] :] if isinstance(stopped, HttpParserUpgrade) else b""
+        return self._fed[stopped.args[0] :] if isinstance(stopped, httptools.HttpParserUpgrade) else b""
 
 
 def _unchunked(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
