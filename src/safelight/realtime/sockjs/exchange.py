@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
@@ -35,13 +35,23 @@ class Place:
         receive, send = channels(request, answer)
         extras = answers.extras(Headers(raw=list(request.headers)), self.options, cors=route.transport.cors)
         # No further: a session that has ended just now begins anew here, as it would without others.
-        await Exchange(replace(self, relay=None), extras, scope_of(request), receive, send).run(route, request.path)
+        exchange = Exchange(self, extras, scope_of(request), receive, send, forwards=False)
+        await exchange.run(route, request.path)
 
 
 class Exchange:
     """A request that may: its method is right, and so is its page. `extras` are headers of every answer to it."""
 
-    def __init__(self, place: Place, extras: answers.Headers, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        place: Place,
+        extras: answers.Headers,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        forwards: bool = True,
+    ) -> None:
         self._place = place
         self._registry = place.registry
         self._limit = place.options.max_message
@@ -50,6 +60,8 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._headers = Headers(scope=scope)
+        self._relay = place.relay
+        self._forwards = forwards and place.relay is not None
 
     async def run(self, route: routes.Receive | routes.Dispatch, path: str) -> None:
         """Answer it, or have it answered. `path` is below the base URL."""
@@ -69,7 +81,7 @@ class Exchange:
         session = self._registry.get(route.session_id)
         if session is None:
             # Without others there is no need to read what is not for anybody.
-            body = b"" if self._place.relay is None else await read(self._receive, self._limit)
+            body = await read(self._receive, self._limit) if self._forwards else b""
             if not await self._forward(route.session_id, path, body):
                 await self._respond(answers.not_found())
             return
@@ -103,19 +115,22 @@ class Exchange:
         if session is None:
             return None
         # Before the client learns of it, and sends the next request to wherever.
-        if self._place.relay is not None and not await self._place.relay.claim(route.session_id, self._place.serve):
-            self._registry.disown(session)
-            return None
+        if self._relay is not None:
+            await self._registry.freed(route.session_id)
+            if not await self._relay.claim(route.session_id, self._place.serve):
+                self._registry.disown(session)
+                return None
         self._registry.start(session)
         return session
 
     async def _forward(self, session_id: str, path: str, body: bytes) -> bool:
-        if self._place.relay is None:
+        if self._relay is None or not self._forwards:
             return False
+        await self._registry.freed(session_id)
         headers = tuple(self._scope["headers"])
         query = self._scope["query_string"]
         request = Request(session_id, self._scope["method"], path, query, headers, body)
-        return await forward(self._place.relay, request, self._receive, self._send)
+        return await forward(self._relay, request, self._receive, self._send)
 
     def _query(self) -> dict[str, str]:
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ class Registry:
         handler: Handler,
         options: Options,
         clock: Callable[[], float],
-        forgotten: Callable[[str], Awaitable[None]] | None = None,
+        forgotten: Callable[[str], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._handler = handler
         self._options = options
@@ -34,7 +34,7 @@ class Registry:
         self._named: dict[str, SockJSSession] = {}
         self._timer: Timer[SockJSSession] = Timer(clock, self._ring)
         self._busy: set[asyncio.Task[Any]] = set()
-        self._errands: set[asyncio.Task[None]] = set()
+        self._releasing: dict[str, asyncio.Future[None]] = {}
         self._closed = False
 
     def __len__(self) -> int:
@@ -43,6 +43,11 @@ class Registry:
     def get(self, name: str) -> SockJSSession | None:
         """The session that a client means by this name."""
         return self._named.get(name)
+
+    async def freed(self, name: str) -> None:
+        """Return once the others know that a session of this name, which has just gone, is not here any more."""
+        if (releasing := self._releasing.get(name)) is not None:
+            await asyncio.wait([releasing])
 
     def open(
         self, transport: str, headers: Headers, *, name: str | None = None, subprotocol: str | None = None
@@ -102,7 +107,7 @@ class Registry:
             session.drop()
             if session.running:
                 session.cut()
-        if left := handlers | self._errands:
+        if left := handlers | set(self._releasing.values()):
             await asyncio.wait(left)
         self._timer.close()
 
@@ -118,9 +123,8 @@ class Registry:
         if name is not None and self._named.get(name) is session:
             del self._named[name]
             if self._forgotten is not None:
-                errand = asyncio.ensure_future(self._forgotten(name))
-                self._errands.add(errand)
-                errand.add_done_callback(self._errands.discard)
+                releasing = self._releasing[name] = asyncio.ensure_future(self._forgotten(name))
+                releasing.add_done_callback(lambda _: self._releasing.pop(name))
         self._timer.forget(session)
         if session.running:
             self._timer.by(session, self._clock() + self._options.handler_grace)

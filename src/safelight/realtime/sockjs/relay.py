@@ -59,7 +59,7 @@ class Relay(Protocol):
         ...
 
     async def release(self, session_id: str) -> None:
-        """Hold it no more. What is being served is served to its end. Not an error where it was not held."""
+        """Hold it no more. What is being served is served to its end. Nothing happens where it was not held by this."""
         ...
 
     async def forward(self, request: Request, answer: Answer) -> bool:
@@ -75,19 +75,27 @@ class Relay(Protocol):
 class MemoryRelay:
     """The relay of services that share one process: for tests, and the model of others."""
 
-    def __init__(self) -> None:
-        self._homes: dict[str, Serve] = {}
+    def __init__(self, homes: dict[str, tuple[MemoryRelay, Serve]] | None = None) -> None:
+        self._homes = {} if homes is None else homes
+
+    def another(self) -> MemoryRelay:
+        """The relay of another service, that reaches this one and is reached by it."""
+        return MemoryRelay(self._homes)
 
     async def claim(self, session_id: str, serve: Serve) -> bool:
-        return self._homes.setdefault(session_id, serve) is serve
+        if session_id in self._homes:
+            return False
+        self._homes[session_id] = self, serve
+        return True
 
     async def release(self, session_id: str) -> None:
-        self._homes.pop(session_id, None)
+        if self._homes.get(session_id, (None, None))[0] is self:
+            del self._homes[session_id]
 
     async def forward(self, request: Request, answer: Answer) -> bool:
-        serve = self._homes.get(request.session_id)
-        if serve is None:
+        if request.session_id not in self._homes:
             return False
+        _, serve = self._homes[request.session_id]
 
         async def passed(part: Head | Piece) -> None:
             try:
