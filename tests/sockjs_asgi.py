@@ -83,6 +83,7 @@ def call(
     query: str = "",
     root: str = "",
     headers: dict[str, str] | None = None,
+    extensions: dict[str, object] | None = None,
 ) -> Call:
     """Begin a request; a body of None is one that does not come yet."""
     scope = {
@@ -92,7 +93,7 @@ def call(
         "root_path": root,
         "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
-        "extensions": {},
+        "extensions": extensions or {},
     }
     first: list[Message] = [] if body is None else [{"type": "http.request", "body": body.encode(), "more_body": False}]
     return Call(app, scope, first)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from safelight.realtime.sockjs import AnyOrigin, Options, SockJS, SockJSSession
 
@@ -47,7 +47,7 @@ class Services:
 class Listening:
     """A running server."""
 
-    def __init__(self, app: Services) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
@@ -94,9 +94,9 @@ class Listening:
 
 
 @contextmanager
-def listening(*services: SockJS) -> Iterator[Listening]:
-    """A server of these services."""
-    running = Listening(Services(*services))
+def listening(*services: SockJS, app: ASGIApp | None = None) -> Iterator[Listening]:
+    """A server of these services, or of another application."""
+    running = Listening(app or Services(*services))
     try:
         yield running
     finally:
@@ -149,7 +149,7 @@ class Wire:
     ) -> None:
         data = body.encode(errors="surrogatepass") if isinstance(body, str) else body
         given = {"Host": self.host, **(headers or {})}
-        if method == "POST":
+        if method == "POST" and "Transfer-Encoding" not in given:
             given.setdefault("Content-Length", str(len(data)))
         lines = [f"{method} {path} HTTP/{version}", *(f"{name}: {value}" for name, value in given.items()), "", ""]
         self.socket.sendall("\r\n".join(lines).encode() + data)

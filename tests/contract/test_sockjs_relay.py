@@ -10,6 +10,7 @@ import pytest
 from tests.sockjs_asgi import PATIENCE, Call, ask, call, no_task_left, post
 
 from safelight.realtime.sockjs import AnyOrigin, HomeLost, MemoryRelay, Options, Relay, SockJS, SockJSSession
+from safelight.realtime.sockjs.delivery import SHUTDOWN
 from safelight.realtime.sockjs.relay import Answer, Head, Piece, Request
 
 REQUEST = Request("s", "POST", "/0/s/xhr", b"c=x", ((b"host", b"h"), (b"x", b"\xff")), b'["a"]\x00')
@@ -267,6 +268,31 @@ async def test_a_poll_that_is_given_up_elsewhere_is_noticed_at_once(pair: tuple[
     poll.hang_up()
     await poll.done()
     assert await post(here, "/0/s/xhr") == (200, INTERRUPTED)
+
+
+async def test_a_process_that_stops_keeps_no_stream_of_another(pair: tuple[SockJS, SockJS]) -> None:
+    here, there = pair
+    assert await post(here, "/0/s/xhr") == (200, "o\n")
+    assert await post(here, "/0/t/xhr") == (200, "o\n")
+    told: list[Callable[[], object]] = []
+
+    def watch(called: Callable[[], object]) -> Callable[[], None]:
+        told.append(called)
+        return lambda: told.remove(called)
+
+    stream = call(there, "POST", "/0/s/xhr_streaming", extensions={SHUTDOWN: watch})
+    assert await stream.status() == 200
+    assert len(await stream.piece()) == 2049
+    poll = call(there, "POST", "/0/t/xhr", extensions={SHUTDOWN: watch})
+    while not poll.taken:  # noqa: ASYNC110 - until it waits
+        await asyncio.sleep(0)
+    for called in told:
+        called()
+    assert await stream.piece() == ""
+    assert await poll.status() == 503
+    await stream.done()
+    await poll.done()
+    assert told == []
 
 
 async def test_a_slow_reader_elsewhere_holds_up_the_handler(make: Make) -> None:

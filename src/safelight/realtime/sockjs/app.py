@@ -68,7 +68,7 @@ class SockJS:
     async def close(self, code: int = RESTART[0], reason: str = RESTART[1]) -> None:
         """End every session with a `c` frame, let handlers and responses finish, cancel the handlers that do not.
 
-        Takes at most the options' `handler_grace`. No session begins any more.
+        Takes at most twice the options' `handler_grace`. No session begins any more. Not for a handler to call.
         """
         await self._registry.close(code, reason)
 

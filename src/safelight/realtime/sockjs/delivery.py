@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from safelight.realtime.sockjs.transports import Receiving
 # A server that can tell offers this in scope["extensions"]: called with a function, it calls that when it begins to
 # shut down; what it returns takes that back. Without it, long responses hold a server up for its grace period.
 SHUTDOWN: Final = "sockjs.shutdown"
-Watch = Callable[[Callable[[], None]], Callable[[], None]]
+Watch = Callable[[Callable[[], object]], Callable[[], None]]
 
 
 class BodyTooLarge(Exception):
@@ -77,11 +77,13 @@ async def deliver(
     response = _Response(session, transport, callback, head, send)
     got = session.attach()
     if isinstance(got, str):
-        await response.begin()
-        await response.write(response.wrap(got), last=True)
+        with suppress(OSError, TimeoutError):
+            await response.begin()
+            await response.write(response.wrap(got), last=True)
         return
     try:
-        async with _watched(session, got, receive), _told_of_shutdown(session, scope):
+        restart = partial(session.end, *RESTART)
+        async with _watched(session, got, receive), told_of_shutdown(scope, restart):
             await response.begin()
             await response.run(got)
     except (Interrupted, OSError, TimeoutError):
@@ -155,12 +157,13 @@ async def _watched(session: SockJSSession, receiver: Receiver, receive: Receive)
 
 
 @asynccontextmanager
-async def _told_of_shutdown(session: SockJSSession, scope: Scope) -> AsyncIterator[None]:
+async def told_of_shutdown(scope: Scope, called: Callable[[], object]) -> AsyncIterator[None]:
+    """Have something called when the server begins to shut down, if it is one that can tell."""
     watch: Watch | None = scope.get("extensions", {}).get(SHUTDOWN)
     if watch is None:
         yield
         return
-    unwatch = watch(partial(session.end, *RESTART))
+    unwatch = watch(called)
     try:
         yield
     finally:

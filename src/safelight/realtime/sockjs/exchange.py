@@ -130,7 +130,7 @@ class Exchange:
         headers = tuple(self._scope["headers"])
         query = self._scope["query_string"]
         request = Request(session_id, self._scope["method"], path, query, headers, body)
-        return await forward(self._relay, request, self._receive, self._send)
+        return await forward(self._relay, request, self._scope, self._receive, self._send)
 
     def _query(self) -> dict[str, str]:
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))

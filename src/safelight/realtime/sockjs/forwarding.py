@@ -7,14 +7,14 @@ import asyncio
 from starlette.types import Message, Receive, Scope, Send
 
 from safelight.realtime.sockjs import answers
-from safelight.realtime.sockjs.delivery import body, hung_up, respond
+from safelight.realtime.sockjs.delivery import body, hung_up, respond, told_of_shutdown
 from safelight.realtime.sockjs.relay import Answer, Head, HomeLost, Piece, Relay, Request
 
 
-async def forward(relay: Relay, request: Request, receive: Receive, send: Send) -> bool:
+async def forward(relay: Relay, request: Request, scope: Scope, receive: Receive, send: Send) -> bool:
     """Have the holder of the session answer. False, and nothing was sent, where nobody holds it.
 
-    The client's hanging up is passed on at once.
+    The client's hanging up is passed on at once, and so is the end of this process.
     """
     begun = ended = False
 
@@ -30,7 +30,8 @@ async def forward(relay: Relay, request: Request, receive: Receive, send: Send) 
     forwarding = asyncio.create_task(relay.forward(request, answer))
     watch = asyncio.create_task(hung_up(receive))
     try:
-        await asyncio.wait({forwarding, watch}, return_when=asyncio.FIRST_COMPLETED)
+        async with told_of_shutdown(scope, watch.cancel):
+            await asyncio.wait({forwarding, watch}, return_when=asyncio.FIRST_COMPLETED)
         # The last piece is out, so the server has nothing more to receive: that is no hanging up.
         if ended and not forwarding.done():
             await asyncio.wait({forwarding})
@@ -39,12 +40,12 @@ async def forward(relay: Relay, request: Request, receive: Receive, send: Send) 
         forwarding.cancel()
         watch.cancel()
         await asyncio.wait({forwarding, watch})
-    if forwarding.cancelled():
-        return True
     try:
         return forwarding.result()
-    except HomeLost:
-        # The client asks again and finds a new session: "The server might have been restarted".
+    except (HomeLost, asyncio.CancelledError):
+        # The client, if it is still there, asks again and finds its session lost.
+        if ended:
+            return True
         if begun:
             await send(body(b"", more=False))
         else:

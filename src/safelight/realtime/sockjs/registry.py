@@ -99,16 +99,14 @@ class Registry:
         for session in sessions:
             session.end(code, reason)
         handlers = {session.task for session in sessions if session.task is not None}
-        current = asyncio.current_task()
-        waiting = {task for task in handlers | self._busy if task is not current}
-        if waiting:
+        if waiting := handlers | self._busy:
             await asyncio.wait(waiting, timeout=self._options.handler_grace)
         for session in sessions:
             session.drop()
             if session.running:
                 session.cut()
         if left := handlers | set(self._releasing.values()):
-            await asyncio.wait(left)
+            await asyncio.wait(left, timeout=self._options.handler_grace)
         self._timer.close()
 
     def _look_after(self, session: SockJSSession) -> None:

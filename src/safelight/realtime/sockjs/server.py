@@ -31,7 +31,8 @@ class SockJSHttp(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._watches: set[Callable[[], None]] = set()
+        self._watches: set[Callable[[], object]] = set()
+        self._stopping = False
 
     def on_message_begin(self) -> None:
         if not self._priming:
@@ -65,11 +66,14 @@ class SockJSHttp(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         super().shutdown()
+        self._stopping = True
         for called in list(self._watches):
             called()
 
-    def _watch_shutdown(self, called: Callable[[], None]) -> Callable[[], None]:
+    def _watch_shutdown(self, called: Callable[[], object]) -> Callable[[], None]:
         self._watches.add(called)
+        if self._stopping:
+            called()
 
         def unwatch() -> None:
             self._watches.discard(called)

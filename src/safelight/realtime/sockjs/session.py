@@ -198,9 +198,10 @@ class SockJSSession:
             self.task.cancel()
 
     def tick(self, now: float) -> None:
-        """Its deadline has come."""
-        self.state.tick(now)
-        self._wake()
+        """Its deadline may have come."""
+        if self.state.deadline() <= now:
+            self.state.tick(now)
+            self._wake()
         # A heartbeat that is due waits for its receiver, who may be busy writing: `wrote` sets the next deadline.
         if self.state.deadline() > now:
             self._rescheduled(self)
