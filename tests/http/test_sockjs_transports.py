@@ -476,7 +476,7 @@ def test_handling_close__abort_xhr_streaming(server: Listening) -> None:
             assert second.chunk() == b""
     aborted = time.monotonic()
     interrupted.get(timeout=PATIENCE)
-    assert time.monotonic() - aborted < 1
+    assert time.monotonic() - aborted < 4  # and not the 5 seconds of a session without a receiver
     with streaming(server, url) as third:
         assert third.chunk() == f"{INTERRUPTED}\n".encode()
         assert third.chunk() == b""
@@ -493,7 +493,7 @@ def test_handling_close__abort_xhr_polling(server: Listening, suffix: str, metho
         assert server.ask(method, f"{url}/{suffix}").text == framed(OCCUPIED)
     aborted = time.monotonic()
     interrupted.get(timeout=PATIENCE)
-    assert time.monotonic() - aborted < 1
+    assert time.monotonic() - aborted < 4  # and not the 5 seconds of a session without a receiver
     assert server.ask(method, f"{url}/{suffix}").text == framed(INTERRUPTED)
 
 
