@@ -282,6 +282,36 @@ class PeerSilent(ProtocolViolation):
     code = "peer-silent"
 
 
+class TooManyFrames(SafelightError):
+    """More frames came than one user may send. Wait as long as retry-after says, then connect again and send less often."""
+
+    code = "too-many-frames"
+
+
+class TooManyConnections(SafelightError):
+    """This account has too many live connections open. Close one of them, then connect again."""
+
+    code = "too-many-connections"
+
+
+class TooManySubscriptions(SafelightError):
+    """This account has too many live subscriptions. End one of them, or subscribe to /topic/jobs instead."""
+
+    code = "too-many-subscriptions"
+
+
+class ConnectionEnded(SafelightError):
+    """An administrator of this server ended this connection. Wait a minute before connecting again."""
+
+    code = "connection-ended"
+
+
+class Restarting(SafelightError):
+    """This server is about to restart. Connect again in a few seconds; nothing is lost."""
+
+    code = "restarting"
+
+
 class OriginRefused(SafelightError):
     """Pages of this origin may not use the live channel. Add the origin to SAFELIGHT_ALLOWED_ORIGINS."""
 

@@ -15,6 +15,9 @@ from typing import Any, Literal, Protocol, Self
 
 import orjson
 
+from safelight.realtime.meters import Meters
+from safelight.realtime.tempo import Tempo
+
 Recovered = Literal["replay", "snapshot"]
 
 
@@ -30,6 +33,8 @@ class Event:
     status: str
     attempt: int
     percent: float
+    timestamp: str = ""
+    """When it was committed, ISO 8601."""
     forms: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -46,6 +51,7 @@ class Event:
                 status=fields["status"],
                 attempt=fields.get("attempt", 0),
                 percent=fields["progressPercent"],
+                timestamp=fields.get("timestamp", ""),
             )
         except (KeyError, AttributeError, TypeError) as error:
             raise ValueError(f"not an event: {body[:80]!r}") from error
@@ -80,6 +86,7 @@ class Feed:
 
     def __init__(self, name: str, backlog: int, hertz: float) -> None:
         self.name = name
+        self.interval = 1 / hertz
         self.head = 0
         self.version = 0
         self.readers: set[Reader] = set()
@@ -87,12 +94,11 @@ class Feed:
         self._latest: dict[str, tuple[int, Event]] = {}
         self._released = 0
         self._changes = 0
-        self._interval = 1 / hertz
         self._loop = asyncio.get_running_loop()
-        self._last_release = self._loop.time() - self._interval
+        self._last_release = self._loop.time() - self.interval
         self._waking: asyncio.Handle | None = None
         self._releasing: asyncio.Handle | None = None
-        self._memo: tuple[tuple[int, ...], Batch, int, int] | None = None
+        self._memo: tuple[tuple[object, ...], Batch, int, int] | None = None
 
     @property
     def tail(self) -> int:
@@ -124,7 +130,7 @@ class Feed:
         self.version += 1
         self._latest[key] = (self.version, event)
         if self._releasing is None:
-            wait = self._last_release + self._interval - self._loop.time()
+            wait = self._last_release + self.interval - self._loop.time()
             self._releasing = self._loop.call_later(max(wait, 0), self._release)
 
     def withdraw(self, key: str) -> None:
@@ -141,15 +147,18 @@ class Feed:
         """The events of the log after `number`, which it must cover."""
         return list(islice(self._log, number - self.tail, None))
 
-    def has_news(self, number: int, version: int) -> bool:
-        """Whether a reader at this place has anything to collect."""
-        return number < self.head or version < self._released
+    def has_progress(self, version: int) -> bool:
+        """Whether there is byte progress that a reader at this place has not seen."""
+        return version < self._released
 
-    def collect(self, number: int, version: int, limit: int) -> tuple[Batch, int, int]:
-        """Up to `limit` events for a reader at this place, and its next place. Readers in step share one batch."""
-        key = (number, version, limit, self._changes)
+    def collect(self, number: int, version: int, limit: int, *, progress: bool = True) -> tuple[Batch, int, int]:
+        """Up to `limit` events for a reader at this place, and its next place. Readers in step share one batch.
+
+        Without `progress` only durable ones.
+        """
+        key = (number, version, limit, progress, self._changes)
         if self._memo is None or self._memo[0] != key:
-            self._memo = (key, *self._collect(number, version, limit))
+            self._memo = (key, *self._collect(number, version, limit, progress=progress))
         return self._memo[1:]
 
     def close(self) -> None:
@@ -160,11 +169,11 @@ class Feed:
         for reader in list(self.readers):
             reader.close()
 
-    def _collect(self, number: int, version: int, limit: int) -> tuple[Batch, int, int]:
+    def _collect(self, number: int, version: int, limit: int, *, progress: bool) -> tuple[Batch, int, int]:
         first = number - self.tail
         events = [self._log[at] for at in range(first, min(len(self._log), first + limit))]
         number += len(events)
-        if number == self.head and len(events) < limit:
+        if progress and number == self.head and len(events) < limit:
             # Newest last, so that what a reader has not seen is at the end.
             unseen = []
             for stamp, event in reversed(self._latest.values()):
@@ -209,25 +218,42 @@ class Reader:
     """One subscription's place in a topic: an asynchronous iterator of batches that ends when it is closed.
 
     The first batch always bears `recovered`, even when it has no events; so does the first after an overflow.
+    The time from one batch to the call for the next is taken for the time that its socket needed: byte progress
+    comes the less often the longer that is (Tempo), durable events at once.
     """
 
-    def __init__(self, topic: Topic, after: int | None, chunk: int) -> None:
+    def __init__(self, topic: Topic, after: int | None, chunk: int, meters: Meters) -> None:
         self.ready = asyncio.Event()
         self.closed = False
         self._topic = topic
         self._after = after
         self._chunk = chunk
+        self._meters = meters
         self._number = topic.feed.head
         self._version = 0
         self._owed: Sequence[Event] = ()
         self._given = 0
         self._placed = False
+        self._loop = asyncio.get_running_loop()
+        self._tempo = Tempo(topic.feed.interval)
+        self._gave: float | None = None
+        self._progress_from = 0.0
         topic.feed.readers.add(self)
 
     @property
     def topic(self) -> str:
         """The name of the topic read."""
         return self._topic.feed.name
+
+    @property
+    def backlog(self) -> int:
+        """Durable events that this reader has yet to be given."""
+        return len(self._owed) - self._given + max(0, self._topic.feed.head - self._number)
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two flushes of byte progress; 0 for a reader that keeps up."""
+        return self._tempo.pause
 
     def close(self) -> None:
         """End the iteration. Closing twice is not an error."""
@@ -239,6 +265,14 @@ class Reader:
         return self
 
     async def __anext__(self) -> Batch:
+        if self._gave is not None:
+            self._tempo.took(self._loop.time() - self._gave)
+            self._gave = None
+        batch = await self._next()
+        self._gave = self._loop.time()
+        return batch
+
+    async def _next(self) -> Batch:
         while not self.closed:
             feed = self._topic.feed
             if not self._placed or (self._given == len(self._owed) and not feed.covers(self._number)):
@@ -247,17 +281,43 @@ class Reader:
                 # A long recovery to a fast socket never waits: others must get their turn.
                 await asyncio.sleep(0)
                 return Batch(self._take_owed())
-            if not feed.has_news(self._number, self._version):
-                self.ready.clear()
-                await self.ready.wait()
+            progress = feed.has_progress(self._version) and self._loop.time() >= self._progress_from
+            if self._number == feed.head and not progress:
+                await self._news()
                 continue
-            batch, self._number, self._version = feed.collect(self._number, self._version, self._chunk)
+            batch = self._collect(progress=progress)
             if batch.events:
                 return batch
         raise StopAsyncIteration
 
+    def _collect(self, *, progress: bool) -> Batch:
+        number, version = self._number, self._version
+        batch, self._number, self._version = self._topic.feed.collect(number, version, self._chunk, progress=progress)
+        if self._version > version:
+            self._progress_from = self._loop.time() + self._tempo.pause
+            if version:  # else it has only just come, and was spared nothing
+                seen = len(batch.events) - (self._number - number)
+                self._meters.conflated.inc(self._version - version - seen)
+        return batch
+
+    async def _news(self) -> None:
+        """Wait until the topic wakes its readers, or it is time for byte progress that is there already."""
+        self.ready.clear()
+        timer = None
+        if self._topic.feed.has_progress(self._version):
+            timer = self._loop.call_at(self._progress_from, self.ready.set)
+        try:
+            await self.ready.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
     async def _recover(self) -> Batch:
         recovery = await self._topic.recover(self._after, self._number)
+        if recovery.kind == "replay":
+            self._meters.replays.observe(len(recovery.events))
+        else:
+            self._meters.snapshots.inc()
         self._placed, self._after = True, None
         self._owed, self._given = recovery.events, 0
         self._number, self._version = recovery.number, recovery.version

@@ -12,6 +12,7 @@ import structlog
 from safelight.errors import NotFound
 from safelight.ports import Broker, Subscription
 from safelight.realtime.feed import Event, Feed, Reader
+from safelight.realtime.meters import Meters
 from safelight.realtime.topics import History, JobTopic, UserTopic
 
 log = structlog.get_logger()
@@ -34,7 +35,10 @@ class Pace:
 class Hub:
     """Readers of topics `job.<jobId>` and `user.<userId>`, each brought to the present and kept there."""
 
-    def __init__(self, broker: Broker, history: History, pace: Pace | None = None) -> None:
+    def __init__(
+        self, broker: Broker, history: History, pace: Pace | None = None, meters: Meters | None = None
+    ) -> None:
+        self.meters = meters or Meters()
         self._broker = broker
         self._history = history
         self._pace = pace or Pace()
@@ -50,12 +54,13 @@ class Hub:
         self._spawn(self._check_regularly())
 
     async def close(self) -> None:
-        """End every reader and stop receiving."""
+        """End every reader and stop receiving. Closing twice is not an error."""
         for topic in self._topics.values():
             topic.close()
         self._topics.clear()
-        if self._subscription is not None:
-            await self._subscription.close()
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await subscription.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -96,13 +101,18 @@ class Hub:
         """The topics that somebody reads here."""
         return list(self._topics)
 
+    @property
+    def jobs(self) -> list[JobTopic]:
+        """The jobs that somebody watches here."""
+        return [topic for topic in self._topics.values() if isinstance(topic, JobTopic)]
+
     async def _watch(self, name: str, after: int | None) -> Reader:
         if self._subscription is None:
             raise RuntimeError("the hub was not started")
         topic = self._topics.get(name)
         if topic is None:
             topic = self._topics[name] = self._make(name)
-        reader = Reader(topic, after, self._pace.chunk)
+        reader = Reader(topic, after, self._pace.chunk, self.meters)
         try:
             async with self._changing:
                 await self._subscription.add(name)
@@ -129,6 +139,7 @@ class Hub:
             topic = self._topics.get(name)
             if topic is None:
                 continue
+            self.meters.events_in.inc()
             try:
                 topic.receive(Event.parse(payload))
             except ValueError as error:

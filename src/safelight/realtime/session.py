@@ -17,9 +17,11 @@ from safelight.errors import (
     PeerSilent,
     ProtocolViolation,
     SafelightError,
+    TooManyFrames,
     Unauthenticated,
 )
 from safelight.realtime import stomp
+from safelight.realtime.bucket import Bucket
 from safelight.realtime.stomp import Frame
 
 AckMode = Literal["auto", "client", "client-individual"]
@@ -40,6 +42,8 @@ class Terms:
     subscriptions: int = 256
     transactions: int = 16
     transaction_bytes: int = 1024 * 1024
+    frames_per_second: float = 100.0
+    frames_at_once: float = 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,8 @@ class Session:
 
     def __init__(self, now: int, terms: Terms | None = None) -> None:
         self.terms = terms or Terms()
+        # The shell puts the user's own in its place, once it knows who it is.
+        self.bucket = Bucket(self.terms.frames_per_second, self.terms.frames_at_once, now)
         self.version: str | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self._parser = stomp.Parser(self.terms.frame)
@@ -155,6 +161,8 @@ class Session:
         try:
             self._parser.push(data.encode(errors="surrogatepass") if isinstance(data, str) else data)
             while (frame := self._next()) is not None:
+                if not self.bucket.take(now):
+                    raise TooManyFrames(retry_after=self.bucket.wait())
                 actions += self._handle(frame)
                 frame = None
         except SafelightError as error:
@@ -203,6 +211,8 @@ class Session:
         headers.append(("content-type", "application/problem+json"))
         if receipt_id is not None:
             headers.append(("receipt-id", receipt_id))
+        if error.retry_after is not None:
+            headers.append(("retry-after", str(error.retry_after)))
         if self.version is None:
             headers.append(("version", ",".join(reversed(stomp.VERSIONS))))
         problem: dict[str, object] = {"code": error.code, "detail": error.message}

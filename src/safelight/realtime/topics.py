@@ -18,6 +18,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _RANK: Final = {"QUEUED": 0, "UPLOADING": 1, "PROCESSING": 2, "COMPLETED": 3, "FAILED": 3, "CANCELLED": 3}
+_UPLOADING: Final = 1
 _ENDED: Final = 3
 _PARSED_AT_ONCE: Final = 500
 _HELD_AHEAD: Final = 1_000
@@ -102,8 +103,10 @@ class JobTopic:
         self._opened = False
         self._learned = False
         self._job_ended = False
+        self._clock = asyncio.get_running_loop().time
         self._ahead: dict[int, Event] = {}
         self._standing: dict[str, tuple[int, int, float]] = {}
+        self._heard: dict[str, float] = {}
         self._snapshot = Coalesced(self._read_snapshot)
         self._missing = Coalesced(self._read_missing)
         self._mending: asyncio.Task[None] | None = None
@@ -144,6 +147,7 @@ class JobTopic:
         place = _place(event)
         if place[:2] == (attempt, rank) and rank < _ENDED and place[2] >= percent:
             self._standing[event.key] = place
+            self._heard[event.key] = self._clock()
             self.feed.offer(event.key, event)
 
     def _note(self, event: Event) -> None:
@@ -152,11 +156,23 @@ class JobTopic:
             self._job_ended = event.status not in ACTIVE
             self.feed.withdraw(event.key)
             return
-        place = max(_place(event), self._standing.get(event.key, (0, 0, 0.0)))
+        known = self._standing.get(event.key, (0, 0, 0.0))
+        place = max(_place(event), known)
         self._standing[event.key] = place
+        if not _UPLOADING <= place[1] < _ENDED:
+            self._heard.pop(event.key, None)
+        elif place > known:
+            self._heard[event.key] = self._clock()
         waiting = self.feed.waiting(event.key)
         if waiting is not None and _place(waiting) < place:
             self.feed.withdraw(event.key)
+
+    def silent(self, seconds: float, most: int) -> list[str]:
+        """Up to `most` photos on their way of which nothing came for so long; each is told once in that time."""
+        now = self._clock()
+        found = [photo_id for photo_id, heard in self._heard.items() if heard <= now - seconds][:most]
+        self._heard.update(dict.fromkeys(found, now))
+        return found
 
     # --- what the table has ---
 
@@ -214,6 +230,8 @@ class JobTopic:
         for event in events:
             if not event.job_wide:
                 self._note(event)
+                if not self._learned and event.key in self._heard:
+                    self._heard[event.key] = float("-inf")  # how long it has been silent, only the table knows
         self._learned = True
         return seq, events
 

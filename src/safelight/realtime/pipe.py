@@ -1,0 +1,56 @@
+"""A pipe: what carries the text of one client, whichever transport that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+
+class Pipe(Protocol):
+    """One client's way in and out. SockJS sessions and WebSockets are pipes (LiveChannel.serve)."""
+
+    @property
+    def transport(self) -> str:
+        """`websocket`, `raw-websocket`, `xhr-streaming`, `xhr`, `eventsource`, `htmlfile` or `jsonp`."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the request that opened it, by lower-case name; `origin` and `host` are looked at."""
+
+    async def send(self, text: str) -> None:
+        """Hand over one message; returns once there is room for the next. OSError where the client has gone."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None, from then on, where the client has gone or the pipe was closed."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """End it, with a code of RFC 6455, 7.4. What was sent before still arrives. Twice is not an error."""
+
+
+class WebSocketPipe:
+    """An accepted WebSocket of ASGI as a Pipe."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.transport = "raw-websocket" if scope["path"].endswith("/websocket") else "websocket"
+        self.headers = Headers(scope=scope)
+        self._receive = receive
+        self._send = send
+        self._closed = False
+
+    async def send(self, text: str) -> None:
+        await self._send({"type": "websocket.send", "text": text})
+
+    async def receive(self) -> str | bytes | None:
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return None
+        text: str | None = message.get("text")
+        return message["bytes"] if text is None else text
+
+    async def close(self, code: int, reason: str) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
