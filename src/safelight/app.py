@@ -24,13 +24,17 @@ from safelight.commands import identity
 from safelight.commands.callers import Callers
 from safelight.commands.identity import FailedSignIns
 from safelight.commands.progress import ProgressBoard
-from safelight.http import auth, errors, events, health, jobs, page, photos, uploads
+from safelight.http import admin, auth, errors, events, health, jobs, metrics, page, photos, uploads
 from safelight.http.limit import BodyLimit
 from safelight.http.storage import StorageEdge
 from safelight.ports import ObjectStore, Ports
 from safelight.processing.sandbox import Sandbox
-from safelight.realtime.endpoints import LiveChannel, LiveContext
+from safelight.realtime.context import LiveContext
+from safelight.realtime.endpoints import LiveChannel
 from safelight.realtime.hub import Hub
+from safelight.realtime.registry import Quota
+from safelight.realtime.revocation import Revocation
+from safelight.realtime.stalls import StallWatch
 from safelight.reconcile import Reconciler
 from safelight.settings import MiB, Settings
 from safelight.worker import Worker
@@ -73,6 +77,11 @@ class Safelight:
         self._storage = storage
         self._live = live
 
+    async def drain(self) -> None:
+        """Send live clients away, spread over SAFELIGHT_DRAIN_SECONDS, and answer long polls. All else goes on."""
+        await self._live.drain(self.ports.settings.drain_seconds)
+        await self.api.state.hub.close()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/storage/"):
             await self._storage(scope, receive, send)
@@ -88,20 +97,7 @@ def create_app(settings: Settings) -> Safelight:
     ports = open_ports(settings, store)
     board = ProgressBoard(ports)
     hub = Hub(ports.broker, queries.History(ports))
-
-    async def report(user_id: str, body: object) -> None:
-        await board.report(user_id, uploads.counts_of(body))
-
-    live = LiveChannel(
-        LiveContext(
-            hub=hub,
-            authenticate=partial(identity.authenticate, ports),
-            owns_job=partial(queries.owns_job, ports),
-            report_progress=report,
-            clock=ports.clock,
-            allowed_origins=settings.allowed_origins,
-        )
-    )
+    live = _live_channel(ports, hub, board)
     sandbox = Sandbox(
         size=settings.workers,
         memory_bytes=settings.decode_memory_mb * MiB,
@@ -114,6 +110,7 @@ def create_app(settings: Settings) -> Safelight:
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
         reconciler = Reconciler(ports)
+        ended, resting = partial(queries.ended_sign_ins, ports), partial(queries.resting, ports)
         with _only_server(settings.data_dir):
             await store.recover()
             await sandbox.start()
@@ -123,6 +120,8 @@ def create_app(settings: Settings) -> Safelight:
                 _spawn("worker", Worker(ports, sandbox).run()),
                 _spawn("reconciler", reconciler.run()),
                 _spawn("progress", board.run()),
+                _spawn("revocation", Revocation(live.registry, ports.broker, ended).run()),
+                _spawn("stalls", StallWatch(hub, resting, settings.stall_seconds).run()),
             ]
             try:
                 yield
@@ -143,6 +142,7 @@ def create_app(settings: Settings) -> Safelight:
     api.state.callers = Callers(ports)
     api.state.board = board
     api.state.hub = hub
+    api.state.live = live
     api.state.failed_sign_ins = FailedSignIns()
     api.add_middleware(BodyLimit)
     if settings.allowed_origins:
@@ -155,6 +155,34 @@ def create_app(settings: Settings) -> Safelight:
         )
     storage = StorageEdge(store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
     return Safelight(ports, api, storage, live)
+
+
+def _live_channel(ports: Ports, hub: Hub, board: ProgressBoard) -> LiveChannel:
+    settings = ports.settings
+
+    async def report(user_id: str, body: object) -> None:
+        counts = uploads.counts_of(body)
+        mine = {
+            photo.id for photo in await ports.db.read(lambda tx: tx.photos(list(counts))) if photo.user_id == user_id
+        }
+        await board.report(user_id, {photo_id: sent for photo_id, sent in counts.items() if photo_id in mine})
+
+    return LiveChannel(
+        LiveContext(
+            hub=hub,
+            authenticate=partial(identity.authenticate, ports),
+            owns_job=partial(queries.owns_job, ports),
+            report_progress=report,
+            clock=ports.clock,
+            allowed_origins=settings.allowed_origins,
+            quota=Quota(
+                connections=settings.max_connections,
+                subscriptions=settings.max_subscriptions,
+                frames_per_second=settings.max_frames_per_second,
+                frames_at_once=settings.max_frames_per_second * 10,
+            ),
+        )
+    )
 
 
 def openapi() -> dict[str, Any]:
@@ -171,8 +199,8 @@ def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | N
         separate_input_output_schemas=False,
     )
     errors.install(api)
-    for router in (uploads.router, jobs.router, events.router, photos.router, auth.router, health.router, page.router):
-        api.include_router(router)
+    for part in (uploads, jobs, events, photos, auth, admin, metrics, health, page):
+        api.include_router(part.router)
     return api
 
 

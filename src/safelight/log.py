@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Literal
 
 import structlog
 
+Form = Literal["auto", "console", "json"]
 
-def configure(level: str) -> None:
-    """Send structlog's and the standard library's records to standard error in one form."""
+
+def configure(level: str, form: Form = "auto") -> None:
+    """Send structlog's and the standard library's records to standard error in one form; `auto` is `console` on a
+    terminal, else `json`. What was bound (connection, user, job) is a field of every record.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    person = sys.stderr.isatty()
+    person = form == "console" or (form == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if person else structlog.processors.JSONRenderer()
     )
     last = [renderer] if person else [structlog.processors.format_exc_info, renderer]
     structlog.configure(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from safelight.domain import stall
 from safelight.domain.events import encode, job_status_update, progress_update
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, thumbnail_key
@@ -121,6 +122,40 @@ def thumbnail_url(ports: Ports, shown: Photo, size: int) -> str | None:
     # Rounded to the hour, so that the same picture keeps its URL, and a browser its copy, for a while.
     lasting = ports.settings.url_minutes * 60
     return ports.store.presign_get(key, expires_in=lasting, content_type="image/webp").url
+
+
+async def ended_sign_ins(ports: Ports, credentials: Collection[str]) -> set[str]:
+    """Those of the credentials (ids of sessions, SHA-256 of API tokens) that are worth nothing any more."""
+    now = ports.clock()
+
+    def lasts(tx: ReadTransaction, credential: str) -> bool:
+        session, token = tx.session(credential), tx.api_token(credential)
+        if session is not None:
+            return session.expires_at > now
+        return token is not None and (token.expires_at is None or token.expires_at > now)
+
+    return await ports.db.read(lambda tx: {each for each in credentials if not lasts(tx, each)})
+
+
+async def resting(ports: Ports, photo_ids: Sequence[str]) -> list[bytes]:
+    """The ProgressUpdate of those of the photos that rest, with the sentence that says so as `message`."""
+    now, patience = ports.clock(), int(ports.settings.stall_seconds * 1000)
+    bodies = []
+    for each in await ports.db.read(lambda tx: tx.photos(photo_ids)):
+        message = stall.words(each, now, patience)
+        if message:
+            bodies.append(encode({**progress_update(each, now), "message": message}).encode())
+    return bodies
+
+
+async def administers(ports: Ports, user_id: str, owner: str) -> bool:
+    """Whether this user may look after the server: one of SAFELIGHT_ADMINS, or the `owner` of this very machine, who
+    has no password (an account of that name made through the network has one).
+    """
+    user = await ports.db.read(lambda tx: tx.user(user_id))
+    if user is None:
+        return False
+    return user.email in ports.settings.admins or (user.email == owner and user.password_hash is None)
 
 
 class History:

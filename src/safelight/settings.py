@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         [], description="Pages served from elsewhere, comma-separated, for CORS and the live channel."
     )
+    admins: Annotated[list[str], NoDecode] = Field(
+        [], description="E-mail addresses, comma-separated, of the accounts that may look after the server."
+    )
     public_url: str = Field("", description="How clients reach this server, where a proxy stands before it.")
 
     token_minutes: int = Field(15, ge=1, description="Life of an access token; clients renew it before it ends.")
@@ -53,7 +56,24 @@ class Settings(BaseSettings):
     decode_wall_seconds: int = Field(120, ge=1, description="Time that one photo's decoding may take.")
     lease_seconds: int = Field(30, ge=5, description="A worker silent for this long loses its photo to another.")
     sweep_seconds: float = Field(5.0, gt=0, description="How often the reconciler looks for what was lost.")
+    stall_seconds: float = Field(30.0, gt=0, description="A photo silent for this long is told to rest.")
+    max_connections: int = Field(100, ge=1, description="Live connections that one account may have open at once.")
+    max_subscriptions: int = Field(1_000, ge=1, description="Live subscriptions that one account may have at once.")
+    max_frames_per_second: float = Field(
+        100.0, gt=0, description="STOMP frames that one account may send; ten times as many at once."
+    )
+    drain_seconds: float = Field(3.0, ge=0, description="At its end the server sends live clients away over this time.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`console` or `json`; `auto` is the former on a terminal, the latter elsewhere."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+
+    @field_validator("admins", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [address.strip().lower() for address in value.split(",") if address.strip()]
+        return value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

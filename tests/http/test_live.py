@@ -27,6 +27,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from safelight.adapters.memory import MemoryBroker
+from safelight.cli.serving import MAX_FRAME
 from safelight.domain.identity import Identity
 from safelight.errors import NotFound, Unauthenticated
 from safelight.realtime.endpoints import LiveChannel, LiveContext
@@ -134,9 +135,16 @@ async def serving(**context: Any) -> AsyncIterator[Live]:
     )
     app = Starlette(routes=[WebSocketRoute(path, live.channel) for path in ("/ws", "/ws/websocket")])
     listening = socket.create_server(("127.0.0.1", 0))
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
     live.port = listening.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws_per_message_deflate=False))
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        ws="safelight.realtime.websocket:LiveProtocol",
+        ws_max_size=MAX_FRAME,
+        ws_per_message_deflate=False,
+    )
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve([listening]))
     try:
         yield live
@@ -406,6 +414,19 @@ async def test_e7_a_fault_of_ours_is_said_and_logged(live: Live) -> None:
         await peer.say("SUBSCRIBE", id="0", destination=f"/topic/job/{JOB}", receipt="r")
         error = await peer.error()
         assert (error.get("code"), error.get("receipt-id")) == ("internal-error", "r")
+
+
+@pytest.mark.parametrize("size", [MAX_FRAME + 1, 8 * MAX_FRAME])
+async def test_e8_a_message_beyond_the_transports_limit_is_told_before_the_close(live: Live, size: int) -> None:
+    async with dial(live) as peer:
+        await peer.sign_in()
+        await peer.socket.send("\n" * size)
+        error = await peer.hear()
+        assert (error.command, error.get("code")) == ("ERROR", "frame-too-large")
+        with pytest.raises(ConnectionClosed) as closed:
+            await peer.hear()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
 
 
 async def test_e9_frames_come_in_any_pieces(live: Live) -> None:

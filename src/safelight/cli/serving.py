@@ -8,6 +8,7 @@ import socket
 import sys
 from typing import NoReturn
 
+import structlog
 import typer
 import uvicorn
 
@@ -16,6 +17,8 @@ from safelight.app import Safelight, create_app
 from safelight.commands import identity
 from safelight.settings import Settings
 
+words = structlog.get_logger()
+
 # A person at a slow line still finishes the part that is in flight; the rest resumes.
 DRAIN_SECONDS = 10
 MAX_FRAME = 1024 * 1024
@@ -23,7 +26,7 @@ MAX_FRAME = 1024 * 1024
 
 def serve(settings: Settings) -> None:
     """Run until told to stop; exits with 1 and a sentence where it cannot begin."""
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.log_format)
     listening = _listen(settings)
     port: int = listening.getsockname()[1]
     try:
@@ -33,7 +36,7 @@ def serve(settings: Settings) -> None:
     config = uvicorn.Config(
         app,
         http="safelight.http.ingest:IngestProtocol",
-        ws="websockets-sansio",
+        ws="safelight.realtime.websocket:LiveProtocol",
         loop="auto",
         ws_max_size=MAX_FRAME,
         ws_per_message_deflate=False,
@@ -64,7 +67,28 @@ async def _run(app: Safelight, config: uvicorn.Config, listening: socket.socket,
     else:
         typer.echo(f"\n  Safelight is at {where}\n")
     sys.stdout.flush()
-    await uvicorn.Server(config).serve(sockets=[listening])
+    await DrainingServer(config, app).serve(sockets=[listening])
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, except that on SIGTERM live clients leave one by one while everything else is still served.
+
+    uvicorn alone closes every WebSocket in the same instant. A second Ctrl+C ends the wait.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: Safelight) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        draining = asyncio.create_task(self._app.drain())
+        while not draining.done() and not self.force_exit:
+            await asyncio.wait({draining}, timeout=0.1)
+        draining.cancel()
+        for problem in await asyncio.gather(draining, return_exceptions=True):
+            if isinstance(problem, Exception):
+                words.error("live clients are not sent away one by one", exc_info=problem)
+        await super().shutdown(sockets)
 
 
 def address(settings: Settings, port: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from safelight.domain.job import Job, absorb, settle
 from safelight.domain.photo import Photo
+from safelight.domain.progress import eta_seconds
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
@@ -75,8 +76,8 @@ def progress_update(photo: Photo, now: int) -> dict[str, Any]:
 
 
 def job_status_update(job: Job, now: int) -> dict[str, Any]:
-    """A JobStatusUpdate without `seq`."""
-    return {
+    """A JobStatusUpdate without `seq`. `etaSeconds`, where it can be told, goes by the pace since the job began."""
+    body: dict[str, Any] = {
         "jobId": job.id,
         "status": job.status,
         "totalCount": job.total_count,
@@ -88,6 +89,10 @@ def job_status_update(job: Job, now: int) -> dict[str, Any]:
         "progressPercent": job.percent / 10,
         "timestamp": iso(now),
     }
+    eta = None if job.terminal else eta_seconds(job.work_done, job.work_total, now - job.created_at)
+    if eta is not None:
+        body["etaSeconds"] = eta
+    return body
 
 
 def encode(body: dict[str, Any]) -> str:

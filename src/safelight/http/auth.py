@@ -12,6 +12,7 @@ from safelight.domain.events import iso
 from safelight.http.edge import Caller, Credentials, TheirPorts, callers_of, problems
 from safelight.http.models import CredentialsIn, LinkIn, LogInIn, MeOut, OptionsOut, SignedInOut
 from safelight.ports import Ports
+from safelight.realtime import revocation
 
 router = APIRouter(prefix="/api/auth", tags=["identity"], responses=problems(422))
 COOKIE = "safelight_session"
@@ -58,9 +59,11 @@ async def refresh(
 
 @router.post("/logout", status_code=204, responses=problems(401))
 async def log_out(request: Request, response: Response, ports: TheirPorts, caller: Caller) -> None:
-    """End this sign-in: its tokens are worth nothing from now on."""
+    """End this sign-in: its tokens are worth nothing from now on, and its live connections end."""
     await identity.log_out(ports, caller)
     callers_of(request).forget(caller.session_id)
+    if caller.session_id:
+        await ports.broker.publish(revocation.TOPIC, caller.session_id.encode())
     response.delete_cookie(COOKIE, path="/api/auth")
 
 

@@ -6,12 +6,15 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
 
+from safelight import queries
 from safelight.commands.callers import Callers
 from safelight.domain.identity import Identity
-from safelight.errors import Unauthenticated
+from safelight.errors import NotFound, Unauthenticated
 from safelight.http.models import Problem
 from safelight.ports import Ports, SignedUrl
+from safelight.realtime.endpoints import LiveChannel
 
 bearer = HTTPBearer(auto_error=False, description="An access token, or an API token (`slt_…`).")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
@@ -55,15 +58,33 @@ async def their_ports(request: Request) -> Ports:
     return ports_of(request)
 
 
+async def live_of(request: Request) -> LiveChannel:
+    return cast(LiveChannel, request.app.state.live)
+
+
 async def identify(request: Request, credentials: Credentials) -> Identity:
     """Who asks; Unauthenticated where that is nobody."""
     if credentials is None:
         raise Unauthenticated
-    return await callers_of(request).identify(credentials.credentials)
+    caller = await callers_of(request).identify(credentials.credentials)
+    ids = {name.removesuffix("_id"): value for name, value in request.path_params.items()}
+    bind_contextvars(user=caller.user_id, **ids)
+    return caller
 
 
 TheirPorts = Annotated[Ports, Depends(their_ports)]
+TheLiveChannel = Annotated[LiveChannel, Depends(live_of)]
 Caller = Annotated[Identity, Depends(identify)]
+
+
+async def administrate(ports: TheirPorts, caller: Caller) -> Identity:
+    """Who asks, where that is an administrator; for all others there is nothing here (NotFound)."""
+    if not await queries.administers(ports, caller.user_id, identity.LOCAL_OWNER):
+        raise NotFound
+    return caller
+
+
+Administrator = Annotated[Identity, Depends(administrate)]
 
 
 def absolute(request: Request, url: str) -> str:

@@ -235,6 +235,30 @@ class OptionsOut(Wire):
     registration: Literal["open", "closed"]
 
 
+class SubscriptionOut(Wire):
+    id: str
+    destination: str
+    backlog: int
+
+
+class ConnectionOut(Wire):
+    """`lagMs`: from the commit of an event to this client's socket; `backlog`: durable events still to be sent."""
+
+    connection_id: str
+    transport: str
+    user_id: str | None = None
+    email: str | None = None
+    since: str
+    subscriptions: list[SubscriptionOut]
+    backlog: int
+    lag_ms: float
+    bytes_sent: int
+
+
+class ConnectionsOut(Wire):
+    items: list[ConnectionOut]
+
+
 class ProblemField(Wire):
     field: str
     message: str

@@ -174,6 +174,12 @@ class JobTopic:
         self._heard.update(dict.fromkeys(found, now))
         return found
 
+    def tell(self, event: Event) -> None:
+        """Offer what was said of a silent photo; one of which something was heard meanwhile is not silent."""
+        place, known = _place(event), self._standing.get(event.key)
+        if known is not None and place[:2] == known[:2] and place >= known:
+            self.feed.offer(event.key, event)
+
     # --- what the table has ---
 
     async def check(self) -> None:

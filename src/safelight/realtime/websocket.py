@@ -1,0 +1,73 @@
+"""uvicorn's WebSocket protocol, with small buffers for readers that stall, and a last word for messages too large.
+
+Conflation can only save what was not handed over yet. By default a client that does not read takes 4 MB into the
+kernel's send buffer, minutes of stale progress; with these limits it is what its own receive buffer takes, and a few
+dozen KiB (docs/decisions/0010-what-a-stalled-reader-holds.md has the figures).
+"""
+
+from __future__ import annotations
+
+import socket
+from asyncio.transports import BaseTransport, Transport
+from typing import Final, cast
+
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame, Opcode
+
+from safelight.errors import FrameTooLarge
+from safelight.realtime.session import Session, Write
+
+PATHS: Final = frozenset({"/ws", "/ws/websocket"})
+# Bytes that wait in this process before a writer is made to wait.
+BUFFERED: Final = 16 * 1024
+# Bytes that wait in the kernel unsent (tcp(7), Linux and macOS); what is on its way is the network's own affair.
+UNSENT: Final = 16 * 1024
+_NOTSENT_LOWAT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+# Seconds for which the rest of a message too large is read and thrown away: closing at once would send a reset, which
+# may overtake the ERROR.
+LINGER: Final = 2.0
+
+
+class LiveProtocol(WebSocketsSansIOProtocol):
+    """One WebSocket connection."""
+
+    _refused = False
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        cast(Transport, transport).set_write_buffer_limits(high=BUFFERED)
+        raw: socket.socket | None = transport.get_extra_info("socket")
+        if raw is not None and _NOTSENT_LOWAT is not None:
+            raw.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        # Closed by the protocol itself, which the application has yet to read: it is not the application's mistake.
+        if self.close_sent and message["type"] == "websocket.send":
+            raise ClientDisconnected
+        await super().send(message)
+
+    def handle_parser_exception(self) -> None:
+        """A message is broken or too large: uvicorn closes, but a STOMP client is owed an ERROR before."""
+        close = self.conn.close_sent
+        if close is None or close.code != CloseCode.MESSAGE_TOO_BIG or self.scope["path"] not in PATHS:
+            super().handle_parser_exception()
+            return
+        self._refused = True
+        self.stop_keepalive()
+        self.transport.write(Frame(Opcode.TEXT, _too_large(self.config.ws_max_size)).serialize(mask=False))
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(LINGER, self.transport.close)
+
+
+def _too_large(limit: int) -> bytes:
+    error, *_ = Session(0).fail(FrameTooLarge(f"A WebSocket message has more than {limit} bytes. Send less at once."))
+    assert isinstance(error, Write)  # noqa: S101 - by `fail`'s own contract
+    return error.data.encode()
