@@ -237,6 +237,7 @@ class Reader:
         self._loop = asyncio.get_running_loop()
         self._tempo = Tempo(topic.feed.interval)
         self._gave: float | None = None
+        self._had_progress = False
         self._progress_from = 0.0
         topic.feed.readers.add(self)
 
@@ -266,8 +267,11 @@ class Reader:
 
     async def __anext__(self) -> Batch:
         if self._gave is not None:
-            self._tempo.took(self._loop.time() - self._gave)
-            self._gave = None
+            now = self._loop.time()
+            self._tempo.took(now - self._gave)
+            if self._had_progress:
+                self._progress_from = now + self._tempo.pause
+            self._gave, self._had_progress = None, False
         batch = await self._next()
         self._gave = self._loop.time()
         return batch
@@ -294,7 +298,7 @@ class Reader:
         number, version = self._number, self._version
         batch, self._number, self._version = self._topic.feed.collect(number, version, self._chunk, progress=progress)
         if self._version > version:
-            self._progress_from = self._loop.time() + self._tempo.pause
+            self._had_progress = True
             if version:  # else it has only just come, and was spared nothing
                 seen = len(batch.events) - (self._number - number)
                 self._meters.conflated.inc(self._version - version - seen)

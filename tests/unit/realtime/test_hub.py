@@ -232,6 +232,46 @@ async def test_e17_of_byte_progress_a_slow_reader_gets_the_newest_alone(log: Job
         assert own == sorted(own)
 
 
+async def test_e17_byte_progress_waits_for_a_slow_socket_and_a_stage_does_not(log: JobLog, hub: Hub) -> None:
+    uploading, stored = await log.create(JOB, 2)
+    reader = await hub.watch_job(JOB)
+    await log.change(JOB, uploading, receive(0))
+    await log.change(JOB, stored, receive())
+    await until(reader, log.written[JOB].job.seq)
+    await log.progress(JOB, uploading, 1_000)
+    await batch(reader)
+    await asyncio.sleep(0.2)  # how long the socket took this write
+    written_at = asyncio.get_running_loop().time()
+    await log.progress(JOB, uploading, 2_000)
+    telling = asyncio.create_task(batch(reader))
+    await asyncio.sleep(0.05)
+    assert not telling.done()
+    assert 0.3 < reader.pause < 2
+    await log.change(JOB, stored, store)
+    assert [event.key for event in (await telling).events] == [stored]
+    assert asyncio.get_running_loop().time() - written_at < reader.pause
+    late = await batch(reader)
+    assert [(event.key, event.seq) for event in late.events] == [(uploading, None)]
+    assert asyncio.get_running_loop().time() - written_at >= 0.4
+
+
+async def test_e17_what_a_reader_is_spared_is_counted(log: JobLog, hub: Hub) -> None:
+    (photo,) = await log.create(JOB)
+    reader = await hub.watch_job(JOB)
+    await log.change(JOB, photo, receive(0))
+    await until(reader, 4)
+    await log.progress(JOB, photo, 1)
+    await batch(reader)
+    for sent in range(2, 102):
+        await log.progress(JOB, photo, sent)
+    while json.loads((await batch(reader)).events[-1].body)["bytesSent"] < 101:
+        pass
+    conflated = hub.meters.registry.get_sample_value("safelight_live_conflated_total")
+    assert conflated is not None
+    assert 90 <= conflated <= 99
+    assert hub.meters.registry.get_sample_value("safelight_live_snapshots_total") == 1
+
+
 async def test_e18_nothing_comes_after_the_end_and_nothing_falls(log: JobLog, hub: Hub) -> None:
     (photo,) = await log.create(JOB)
     reader = await hub.watch_job(JOB)
@@ -398,6 +438,16 @@ async def test_e21_an_end_whose_message_was_lost_is_found(log: JobLog) -> None:
 
 
 # --- coming and going ---
+
+
+async def test_e28_a_job_that_is_deleted_ends_its_readers(log: JobLog, hub: Hub) -> None:
+    await log.create(JOB)
+    reader = await hub.watch_job(JOB)
+    await batch(reader)
+    del log.written[JOB]
+    await hub.check()
+    with pytest.raises(StopAsyncIteration):
+        await batch(reader)
 
 
 async def test_topics_go_with_their_last_reader(log: JobLog, hub: Hub) -> None:

@@ -320,6 +320,16 @@ def test_e8_what_transactions_hold_is_bounded() -> None:
     assert not again.closed
 
 
+def test_e26_frames_are_bounded_and_the_error_says_how_long_to_wait() -> None:
+    session = Session(0, Terms(frames_per_second=10, frames_at_once=20))
+    session.receive(frame("CONNECT", accept_version="1.2", host="h", passcode="t"), 0)
+    session.connected("s", 0)
+    assert len(session.receive(frame("SEND", destination="/a") * 19 + "\n" * 100, 0)) == 19
+    assert len(session.receive(frame("SEND", destination="/a"), 100)) == 1
+    found = error(session.receive(frame("SEND", destination="/a", receipt="r"), 100))
+    assert (found.get("code"), found.get("retry-after"), found.get("receipt-id")) == ("too-many-frames", "1", "r")
+
+
 def test_disconnect_gets_its_receipt_then_the_end_and_nothing_after_it_is_read() -> None:
     session = opened()
     actions = session.receive(frame("DISCONNECT", receipt="77") + "garbage\n" + frame("SEND"), 0)
