@@ -21,6 +21,8 @@ OPEN = {
     ("get", "/health/live"),
     ("get", "/health/ready"),
 }
+# For administrators alone, and as if it did not exist for all others (tests/http/test_admin.py).
+ADMINISTRATION = {"/api/admin/connections", "/metrics"}
 # Its caller proves himself by token or cookie in the command itself.
 BODIES: dict[str, dict[str, Any]] = {
     "/commands/upload-jobs": {"files": [{"filename": "a.jpg", "mimeType": "image/jpeg", "bytes": 9}]},
@@ -43,7 +45,7 @@ def _call(client: httpx.Client, method: str, path: str, ids: dict[str, str], **h
 
 
 def test_no_token_and_bad_tokens_get_401_on_every_route(server: Server, routes: list[tuple[str, str]]) -> None:
-    ids = {"job_id": "job_x", "photo_id": "ph_x"}
+    ids = {"job_id": "job_x", "photo_id": "ph_x", "connection_id": "x"}
     good = server.client().token
     bad = ["x", "slt_unknown", good[:-2] + ("aa" if good[-2:] != "aa" else "bb"), f"{good}.{good}"]
     with httpx.Client(base_url=server.url) as anonymous:
@@ -65,11 +67,11 @@ def test_j7_another_users_ids_get_404_on_every_route_that_takes_one(
     owner = client
     photo = jpeg()
     created = owner.declare(("mine.jpg", len(photo)), ("done.jpg", 0))
-    ids = {"job_id": created["jobId"], "photo_id": created["items"][0]["photoId"]}
+    ids = {"job_id": created["jobId"], "photo_id": created["items"][0]["photoId"], "connection_id": "x"}
     before = owner.job(ids["job_id"])
     with server.client() as stranger:
         for method, path in routes:
-            if "{" not in path and path != "/commands/upload/progress":
+            if "{" not in path and path not in {"/commands/upload/progress", *ADMINISTRATION}:
                 continue
             answer = _call(stranger, method, path, ids)
             assert answer.status_code == 404, (method, path, answer.text)
@@ -87,6 +89,6 @@ def test_lists_show_nothing_of_another_user(server: Server, client: Client) -> N
 
 
 def test_every_route_with_an_id_is_covered(routes: list[tuple[str, str]]) -> None:
-    known = {"job_id", "photo_id"}
+    known = {"job_id", "photo_id", "connection_id"}
     for _, path in routes:
         assert set(re.findall(r"\{(\w+)\}", path)) <= known, path

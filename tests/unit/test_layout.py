@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "cli": {"app", "commands", "queries", "domain", "ports", *LEAVES},
 }
-PURE = ["domain", "realtime/stomp.py", "realtime/session.py"]
+PURE = ["domain", *(f"realtime/{name}.py" for name in ("stomp", "session", "bucket", "tempo"))]
 IMPURE = {"asyncio", "fastapi", "starlette", "sqlalchemy", "time", "socket", "os", "uvicorn", "structlog"}
 
 

@@ -40,6 +40,8 @@ def serve(settings: Settings) -> None:
         loop="auto",
         ws_max_size=MAX_FRAME,
         ws_per_message_deflate=False,
+        # Who does not read cannot answer a ping either: with the 20 seconds before it, the two minutes of E23.
+        ws_ping_timeout=100,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -229,7 +229,8 @@ class Connection:
 
     async def _pump(self, subscription: Subscription, reader: Reader, receipt: str | None) -> None:
         """Deliver a topic for as long as it lasts and the token holds."""
-        words = self._log.bind(topic=reader.topic)
+        kind, _, name = reader.topic.partition(".")
+        words = self._log.bind(**{kind: name})
         headers: tuple[Header, ...] = ()
         try:
             async for batch in reader:

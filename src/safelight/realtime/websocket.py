@@ -30,6 +30,14 @@ _NOTSENT_LOWAT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 LINGER: Final = 2.0
 
 
+def narrow(transport: Transport) -> None:
+    """Let little wait in a transport that carries live frames; the only thing that differs is when a writer waits."""
+    transport.set_write_buffer_limits(high=BUFFERED)
+    raw: socket.socket | None = transport.get_extra_info("socket")
+    if raw is not None and raw.family != socket.AF_UNIX and _NOTSENT_LOWAT is not None:
+        raw.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT)
+
+
 class LiveProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
 
@@ -37,10 +45,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        cast(Transport, transport).set_write_buffer_limits(high=BUFFERED)
-        raw: socket.socket | None = transport.get_extra_info("socket")
-        if raw is not None and _NOTSENT_LOWAT is not None:
-            raw.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT)
+        narrow(cast(Transport, transport))
 
     def data_received(self, data: bytes) -> None:
         if not self._refused:
