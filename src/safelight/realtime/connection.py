@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -52,6 +53,7 @@ class Connection:
         self.transport = pipe.transport
         self._context = context
         self._registry = registry
+        self._flushes = context.hub.meters.flushes
         self._pipe = pipe
         self._loop = asyncio.get_running_loop()
         self._session = Session(self._now(), context.terms)
@@ -258,12 +260,11 @@ class Connection:
             self._context.hub.release(reader)
 
     def _measure(self, batch: Batch, *, live: bool) -> None:
-        meters = self._context.hub.meters
-        meters.events_out.inc(len(batch.events))
+        self._flushes.events_out += len(batch.events)
         # What was recovered may be days old; what came live, in order, is as late as its first event.
         if live and (committed := _seconds(batch.events[0].timestamp)) is not None:
             self._lag = max(0.0, self._context.clock() / 1000 - committed)
-            meters.lag.observe(self._lag)
+            self._flushes.lag(self._lag)
 
     async def _transmit(self, text: str) -> None:
         async with self._sending:
@@ -278,7 +279,7 @@ class Connection:
                 self._sending_since = None
         size = len(text) if text.isascii() else len(text.encode())
         self._bytes += size
-        self._context.hub.meters.bytes_out.inc(size)
+        self._flushes.bytes_out += size
         self._session.wrote(self._now())
 
     async def _fail(self, error: SafelightError, receipt: str | None = None) -> None:
@@ -324,6 +325,7 @@ def _credential(identity: Identity, token: str) -> str:
     return identity.session_id or hashlib.sha256(token.encode()).hexdigest()
 
 
+@lru_cache(256)  # the readers of one event ask one after the other
 def _seconds(timestamp: str) -> float | None:
     return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
 

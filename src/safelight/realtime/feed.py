@@ -266,33 +266,49 @@ class Reader:
         return self
 
     async def __anext__(self) -> Batch:
-        if self._gave is not None:
-            now = self._loop.time()
-            self._tempo.took(now - self._gave)
-            if self._had_progress:
-                self._progress_from = now + self._tempo.pause
-            self._gave, self._had_progress = None, False
-        batch = await self._next()
-        self._gave = self._loop.time()
-        return batch
-
-    async def _next(self) -> Batch:
+        feed = self._topic.feed
+        self._ask()
         while not self.closed:
-            feed = self._topic.feed
             if not self._placed or (self._given == len(self._owed) and not feed.covers(self._number)):
-                return await self._recover()
+                return self._give(await self._recover())
             if self._given < len(self._owed):
                 # A long recovery to a fast socket never waits: others must get their turn.
                 await asyncio.sleep(0)
-                return Batch(self._take_owed())
-            progress = feed.has_progress(self._version) and self._loop.time() >= self._progress_from
-            if self._number == feed.head and not progress:
-                await self._news()
+                return self._give(Batch(self._take_owed()))
+            progress = feed.has_progress(self._version)
+            due = progress and (not self._progress_from or self._loop.time() >= self._progress_from)
+            if self._number < feed.head or due:
+                batch = self._collect(progress=due)
+                if batch.events:
+                    return self._give(batch)
                 continue
-            batch = self._collect(progress=progress)
-            if batch.events:
-                return batch
+            self.ready.clear()
+            if progress:
+                await self._ready_by(self._progress_from)
+            else:
+                await self.ready.wait()
         raise StopAsyncIteration
+
+    def _give(self, batch: Batch) -> Batch:
+        self._gave = self._loop.time()
+        return batch
+
+    def _ask(self) -> None:
+        if self._gave is None:
+            return
+        now = self._loop.time()
+        self._tempo.took(now - self._gave)
+        if self._had_progress:
+            self._progress_from = now + self._tempo.pause if self._tempo.pause else 0.0
+        self._gave, self._had_progress = None, False
+
+    async def _ready_by(self, when: float) -> None:
+        """Wait until the topic wakes its readers, or it is time for byte progress that is there already."""
+        timer = self._loop.call_at(when, self.ready.set)
+        try:
+            await self.ready.wait()
+        finally:
+            timer.cancel()
 
     def _collect(self, *, progress: bool) -> Batch:
         number, version = self._number, self._version
@@ -301,20 +317,8 @@ class Reader:
             self._had_progress = True
             if version:  # else it has only just come, and was spared nothing
                 seen = len(batch.events) - (self._number - number)
-                self._meters.conflated.inc(self._version - version - seen)
+                self._meters.flushes.conflated += self._version - version - seen
         return batch
-
-    async def _news(self) -> None:
-        """Wait until the topic wakes its readers, or it is time for byte progress that is there already."""
-        self.ready.clear()
-        timer = None
-        if self._topic.feed.has_progress(self._version):
-            timer = self._loop.call_at(self._progress_from, self.ready.set)
-        try:
-            await self.ready.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
 
     async def _recover(self) -> Batch:
         recovery = await self._topic.recover(self._after, self._number)

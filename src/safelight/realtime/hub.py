@@ -139,7 +139,7 @@ class Hub:
             topic = self._topics.get(name)
             if topic is None:
                 continue
-            self.meters.events_in.inc()
+            self.meters.flushes.events_in += 1
             try:
                 topic.receive(Event.parse(payload))
             except ValueError as error:

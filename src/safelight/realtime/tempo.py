@@ -20,5 +20,7 @@ class Tempo:
 
     def took(self, seconds: float) -> None:
         """A flush was `seconds` on its way into the socket."""
-        pause = max(seconds * _REST, self.pause * _EASE)
+        pause = seconds * _REST
+        if self.pause * _EASE > pause:
+            pause = self.pause * _EASE
         self.pause = min(pause, self._slowest) if pause > self._fastest else 0.0
