@@ -34,7 +34,9 @@ from safelight.realtime.endpoints import LiveChannel
 from safelight.realtime.hub import Hub
 from safelight.realtime.registry import Quota
 from safelight.realtime.revocation import Revocation
+from safelight.realtime.sockjs import AllowList, Options, SockJS
 from safelight.realtime.stalls import StallWatch
+from safelight.realtime.stomp import SUBPROTOCOLS
 from safelight.reconcile import Reconciler
 from safelight.settings import MiB, Settings
 from safelight.worker import Worker
@@ -71,11 +73,12 @@ def open_ports(settings: Settings, store: ObjectStore | None = None) -> Ports:
 class Safelight:
     """The ASGI application: bytes and live frames go straight to their edges, everything else through FastAPI."""
 
-    def __init__(self, ports: Ports, api: FastAPI, storage: StorageEdge, live: LiveChannel) -> None:
+    def __init__(self, ports: Ports, api: FastAPI, storage: StorageEdge, live: LiveChannel, sockjs: SockJS) -> None:
         self.ports = ports
         self.api = api
         self._storage = storage
         self._live = live
+        self._sockjs = sockjs
 
     async def drain(self) -> None:
         """Send live clients away, spread over SAFELIGHT_DRAIN_SECONDS, and answer long polls. All else goes on."""
@@ -87,6 +90,8 @@ class Safelight:
             await self._storage(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] in LIVE_PATHS:
             await self._live(scope, receive, send)
+        elif self._sockjs.owns(scope):
+            await self._sockjs(scope, receive, send)
         else:
             await self.api(scope, receive, send)
 
@@ -98,6 +103,8 @@ def create_app(settings: Settings) -> Safelight:
     board = ProgressBoard(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
+    origins = AllowList(tuple(settings.allowed_origins))
+    sockjs = SockJS(live.serve, prefix="/ws", options=Options(origins=origins, subprotocols=SUBPROTOCOLS))
     sandbox = Sandbox(
         size=settings.workers,
         memory_bytes=settings.decode_memory_mb * MiB,
@@ -127,6 +134,7 @@ def create_app(settings: Settings) -> Safelight:
                 yield
             finally:
                 await live.close()
+                await sockjs.close()
                 await hub.close()
                 for task in tasks:
                     task.cancel()
@@ -154,7 +162,7 @@ def create_app(settings: Settings) -> Safelight:
             expose_headers=["ETag", "Retry-After"],
         )
     storage = StorageEdge(store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
-    return Safelight(ports, api, storage, live)
+    return Safelight(ports, api, storage, live, sockjs)
 
 
 def _live_channel(ports: Ports, hub: Hub, board: ProgressBoard) -> LiveChannel:

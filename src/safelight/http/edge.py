@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from structlog.contextvars import bind_contextvars
 
 from safelight import queries
+from safelight.commands import identity
 from safelight.commands.callers import Callers
 from safelight.domain.identity import Identity
 from safelight.errors import NotFound, Unauthenticated
