@@ -20,7 +20,7 @@ from safelight.settings import Settings
 words = structlog.get_logger()
 
 # A person at a slow line still finishes the part that is in flight; the rest resumes.
-DRAIN_SECONDS = 10
+FINISH_SECONDS = 10
 MAX_FRAME = 1024 * 1024
 
 
@@ -46,7 +46,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=FINISH_SECONDS,
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_run(app, config, listening, port))
