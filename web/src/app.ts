@@ -1,5 +1,5 @@
 /** The one place that makes the page's parts and joins them. */
-import { API_URL, webSocketUrl } from './config';
+import { apiOrigin } from './config';
 import { Auth } from './lib/api/auth';
 import { ApiClient, serverAnswers } from './lib/api/client';
 import { PhotosApi } from './lib/api/photos';
@@ -10,16 +10,13 @@ import { protocolOf, usefulLimit } from './lib/upload/connections';
 import { Connectivity } from './lib/upload/connectivity';
 import { UploadEngine } from './lib/upload/engine';
 import { Scheduler } from './lib/upload/scheduler';
-import { LiveClient } from './lib/websocket/client';
-import { JobFollower } from './lib/websocket/follow';
+import type { Sent } from './lib/websocket/outbox';
 import { connectionStore } from './stores/connectionStore';
 import { settingsStore } from './stores/settingsStore';
-import { jobEnded } from './stores/rows';
 import { createUploadStore } from './stores/uploadStore';
-import { isPhotoEvent } from './types/wire';
 
 const CHECKSUM_WORKERS = 2;
-const origin = API_URL ? new URL(API_URL).origin : window.location.origin;
+const origin = apiOrigin();
 
 export const auth = new Auth(localStorage);
 const client = new ApiClient(auth);
@@ -35,9 +32,25 @@ connectivity.subscribe((reachable) => {
 
 let target = origin;
 const adjustLimit = () => {
-  scheduler.limit = usefulLimit(settingsStore.getState().limit, target, origin, protocolOf(origin));
+  const { live, over } = connectionStore.getState();
+  // A WebSocket is not among the connections that a browser counts; whatever stands in for it is.
+  const taken = live === 'polling' || (over !== null && over !== 'websocket') ? 1 : 0;
+  scheduler.limit = usefulLimit(settingsStore.getState().limit, target, origin, protocolOf(origin), taken);
   engine.pump();
 };
+
+let onSent: ((sent: Sent) => void) | null = null;
+
+/** Be told what this page sends to a store that is not the server's own: of that the server knows nothing by itself. */
+export function toldOfBytes(listener: ((sent: Sent) => void) | null): void {
+  onSent = listener;
+}
+
+function tellElsewhere(photoId: string, bytesSent: number): void {
+  const bytesTotal = uploads.getState().photos.get(photoId)?.bytes;
+  if (bytesTotal === undefined || new URL(target, origin).origin === origin) return;
+  onSent?.({ photoId, bytesSent: Math.min(bytesSent, bytesTotal), bytesTotal });
+}
 
 function createEngine(): UploadEngine {
   return new UploadEngine({
@@ -65,6 +78,7 @@ function createEngine(): UploadEngine {
       },
       bytes: (photoId, sent) => {
         uploads.dispatch({ type: 'bytes', photoId, sent });
+        tellElsewhere(photoId, sent);
       },
       speed: (photoId, speed) => {
         uploads.dispatch({ type: 'speed', photoId, speed });
@@ -81,6 +95,9 @@ function createEngine(): UploadEngine {
 
 let engine = createEngine();
 settingsStore.subscribe(adjustLimit);
+connectionStore.subscribe((now, before) => {
+  if (now.live !== before.live || now.over !== before.over) adjustLimit();
+});
 
 /** The engine of whoever is signed in. */
 export function currentEngine(): UploadEngine {
@@ -93,93 +110,4 @@ export function startAnew(): void {
   engine = createEngine();
   uploads.dispatch({ type: 'reset' });
   uploads.flush();
-}
-
-export interface LibraryNews {
-  /** A photo has become visible. */
-  onCompleted: () => void;
-  /** A job has ended, or the live channel was away: anything may have changed. */
-  onEnded: () => void;
-}
-
-export interface Session {
-  live: LiveClient;
-  follower: JobFollower;
-  stop: () => void;
-}
-
-/** The live channel and what follows from its news, for as long as somebody is signed in. */
-export function followLive(news: LibraryNews): Session {
-  let wasLive = false;
-  const live = new LiveClient({
-    url: webSocketUrl,
-    token: () => auth.freshToken(),
-    renew: () => auth.renew(),
-    onState: (state) => {
-      connectionStore.setState({ live: state });
-      follower.liveChanged(state === 'live');
-      if (state === 'live' && wasLive) news.onEnded();
-      wasLive ||= state === 'live';
-    },
-    onJobs: (event) => {
-      if (isPhotoEvent(event)) return;
-      follower.jobTold(event);
-      if (jobEnded(event.status)) news.onEnded();
-    },
-    onEvents: (jobId, events) => {
-      uploads.dispatch({ type: 'events', jobId, events });
-      for (const event of events) {
-        if (!isPhotoEvent(event)) continue;
-        engine.told(event.photoId, event.status, event.attempt);
-        if (event.status === 'COMPLETED') news.onCompleted();
-      }
-    },
-    onRefused: (jobId) => {
-      follower.refused(jobId);
-    },
-  });
-  const follower = new JobFollower({
-    live,
-    activeJobs: (cursor) => uploadApi.activeJobs(cursor),
-    snapshot: (jobId) => uploadApi.snapshot(jobId),
-    declaring: () => engine.declaring,
-    known: function* () {
-      const { jobs } = uploads.getState();
-      for (const { jobId, status, seq, photoIds, gone } of jobs.values())
-        yield { jobId, ended: jobEnded(status), seq, photos: photoIds.length + gone };
-    },
-    onJob: (event) => {
-      uploads.dispatch({ type: 'job', event });
-    },
-    onSnapshot: (snapshot) => {
-      const before = uploads.getState().photos;
-      uploads.dispatch({ type: 'snapshot', snapshot });
-      for (const photo of snapshot.photos) {
-        engine.told(photo.photoId, photo.status as 'QUEUED', photo.attempt);
-        if (photo.status === 'COMPLETED' && before.get(photo.photoId)?.status !== 'COMPLETED') news.onCompleted();
-      }
-      if (jobEnded(snapshot.status as 'QUEUED')) news.onEnded();
-    },
-    onPolling: (polling) => {
-      connectionStore.setState({ polling });
-    },
-  });
-  const unsubscribe = [
-    uploads.subscribe((now, before) => {
-      if (now.jobs !== before.jobs) follower.arrange();
-    }),
-    auth.subscribe((session) => {
-      if (session) live.renewed(session.token);
-    }),
-  ];
-  live.open();
-  return {
-    live,
-    follower,
-    stop: () => {
-      for (const end of unsubscribe) end();
-      follower.stop();
-      live.close();
-    },
-  };
 }

@@ -8,6 +8,11 @@ function setting(name: string): string | undefined {
 /** Prefix of commands and queries, without a slash at its end; empty for the page's own origin. */
 export const API_URL = (setting('API_URL') ?? '').replace(/\/+$/, '');
 
+/** The server's origin. */
+export function apiOrigin(): string {
+  return API_URL ? new URL(API_URL).origin : window.location.origin;
+}
+
 /** The live channel's absolute URL. */
 export function webSocketUrl(): string {
   const given = setting('WS_URL');

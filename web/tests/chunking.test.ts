@@ -24,6 +24,7 @@ describe('usefulLimit', () => {
     expect(usefulLimit(100, `${own}/storage/a`, own, 'http/1.1')).toBe(5);
     expect(usefulLimit(3, `${own}/storage/a`, own, 'http/1.1')).toBe(3);
     expect(usefulLimit(100, '/storage/a', own, '')).toBe(5);
+    expect(usefulLimit(100, '/storage/a', own, '', 1)).toBe(4);
   });
 
   it('is the person’s own over HTTP/2, and to another server', () => {

@@ -1,90 +1,11 @@
 // @vitest-environment happy-dom
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type WebSocket as Socket, WebSocketServer } from 'ws';
-import { LiveClient, type LiveState } from '../src/lib/websocket/client';
-import type { LiveEvent } from '../src/types/wire';
-
-interface Frame {
-  command: string;
-  headers: Record<string, string>;
-  body: string;
-}
-
-function parse(text: string): Frame {
-  const [head = '', body = ''] = text.replace(/\0$/, '').split('\n\n');
-  const [command = '', ...lines] = head.split('\n');
-  const headers = lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]);
-  return { command, headers: Object.fromEntries(headers) as Record<string, string>, body };
-}
-
-function frame(command: string, headers: Record<string, string>, body = ''): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}`);
-  return `${[command, ...lines].join('\n')}\n\n${body}\0`;
-}
-
-/** A STOMP server that accepts everybody and writes down what they say. */
-class StompServer {
-  readonly frames: Frame[] = [];
-  readonly sockets: Socket[] = [];
-  onFrame: (frame: Frame, socket: Socket) => void = () => undefined;
-  private readonly server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-
-  constructor() {
-    this.server.on('connection', (socket) => {
-      this.sockets.push(socket);
-      socket.on('message', (data: Buffer) => {
-        const text = data.toString();
-        if (text.trim() === '') return; // a heart-beat
-        const received = parse(text);
-        this.frames.push(received);
-        if (received.command === 'CONNECT') socket.send(frame('CONNECTED', { version: '1.2', 'heart-beat': '0,0' }));
-        this.onFrame(received, socket);
-        wake();
-      });
-    });
-  }
-
-  listening(): Promise<void> {
-    return new Promise((resolve) => this.server.once('listening', resolve));
-  }
-
-  get url(): string {
-    return `ws://127.0.0.1:${(this.server.address() as AddressInfo).port}/ws`;
-  }
-
-  subscribes(): Frame[] {
-    return this.frames.filter(
-      ({ command, headers }) => command === 'SUBSCRIBE' && headers.destination !== '/topic/jobs',
-    );
-  }
-
-  message(jobId: string, events: object[]): void {
-    const headers = { subscription: `job-${jobId}`, 'message-id': '1', destination: `/topic/job/${jobId}/batch` };
-    this.sockets.at(-1)?.send(frame('MESSAGE', headers, JSON.stringify(events)));
-  }
-
-  close(): void {
-    for (const socket of this.sockets) socket.terminate();
-    this.server.close();
-  }
-}
-
-let waiters: (() => void)[] = [];
-function wake(): void {
-  const all = waiters;
-  waiters = [];
-  for (const look of all) look();
-}
-function until(met: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const look = () => {
-      if (met()) resolve();
-      else waiters.push(look);
-    };
-    look();
-  });
-}
+import { NetworkError } from '../src/lib/api/errors';
+import { LiveClient } from '../src/lib/websocket/client';
+import type { Blocks, Rung } from '../src/lib/websocket/policy';
+import type { LivePorts, LiveState } from '../src/lib/websocket/ports';
+import type { EventsSince, LiveEvent } from '../src/types/wire';
+import { frame, StompServer, until, wake } from './stompServer';
 
 const photoEvent = (seq: number) => ({ jobId: 'job_1', photoId: 'ph_1', status: 'PROCESSING', seq });
 const jobEvent = (seq: number) => ({ jobId: 'job_1', status: 'IN_PROGRESS', seq });
@@ -92,31 +13,58 @@ const jobEvent = (seq: number) => ({ jobId: 'job_1', status: 'IN_PROGRESS', seq 
 let server: StompServer;
 let client: LiveClient;
 let states: LiveState[];
+let over: (Rung | null)[];
 let received: LiveEvent[];
 let refused: string[];
 let renewals: number;
+let blocks: Blocks;
+let answering: boolean;
+/** What the long poll answers with; unset, it waits like one that has no news. */
+let polled: EventsSince | null;
 
-beforeEach(async () => {
-  server = new StompServer();
-  await server.listening();
-  states = [];
-  received = [];
-  refused = [];
-  renewals = 0;
-  client = new LiveClient({
-    url: () => server.url,
+/** A rung is a path of the test's server. */
+function clientOf(rungs: readonly Rung[] = ['websocket']): LiveClient {
+  const ask = async <T>(answer: T): Promise<T> => {
+    if (!answering) throw new NetworkError('no answer');
+    return Promise.resolve(answer);
+  };
+  const ports: LivePorts = {
+    rungs,
+    socket: (rung) => Promise.resolve(new WebSocket(`${server.url}/${rung}`)),
+    memory: {
+      load: () => blocks,
+      save: (now) => {
+        blocks = now;
+      },
+    },
     token: () => Promise.resolve(`token-${renewals}`),
     renew: () => {
       renewals++;
       wake();
       return Promise.resolve();
     },
-    onState: (state) => {
+    answers: () => Promise.resolve(answering),
+    history: {
+      events: (_, after, waitSeconds, signal) => {
+        if (!polled || (polled.events.length === 0 && waitSeconds > 0))
+          return new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => {
+              reject(new DOMException('Aborted', 'AbortError'));
+            });
+          });
+        return ask({ ...polled, events: polled.events.filter(({ seq }) => (seq ?? 0) > after) });
+      },
+      snapshot: () => Promise.reject(new Error('not asked for here')),
+    },
+    activeJobs: () => ask({ items: [] }),
+    progress: () => Promise.resolve(),
+    onState: (state, rung) => {
       states.push(state);
+      over.push(rung);
       wake();
     },
-    onJobs: () => undefined,
-    onEvents: (_, events) => {
+    onJob: () => undefined,
+    onTold: (_, { events }) => {
       received.push(...events);
       wake();
     },
@@ -124,7 +72,22 @@ beforeEach(async () => {
       refused.push(jobId);
       wake();
     },
-  });
+  };
+  return new LiveClient(ports);
+}
+
+beforeEach(async () => {
+  server = new StompServer();
+  await server.listening();
+  states = [];
+  over = [];
+  received = [];
+  refused = [];
+  renewals = 0;
+  blocks = {};
+  answering = true;
+  polled = null;
+  client = clientOf();
 });
 
 afterEach(() => {
@@ -138,7 +101,7 @@ describe('LiveClient', () => {
     await until(() => states.includes('live'));
     expect(states).toEqual(['connecting', 'live']);
     expect(server.frames[0]?.headers.Authorization).toBe('Bearer token-0');
-    expect(server.url).not.toContain('token');
+    expect(server.asked).toEqual(['/websocket']);
   });
 
   it('takes a job up after a loss where it left off', async () => {
@@ -159,16 +122,29 @@ describe('LiveClient', () => {
     client.open();
     await until(() => server.subscribes().length === 1);
     const photo = { jobId: 'job_1', photoId: 'ph_1', status: 'COMPLETED' };
-    server.message('job_1', [photo]);
+    server.message('job_1', [photo], 'snapshot');
     await until(() => received.length === 1);
     server.sockets.at(-1)?.terminate();
     await until(() => server.subscribes().length === 2);
     expect(server.subscribes()[1]?.headers.after).toBe('5');
-    server.message('job_1', [photo, jobEvent(40)]);
+    server.message('job_1', [photo, jobEvent(40)], 'snapshot');
     await until(() => received.length === 3);
     server.sockets.at(-1)?.terminate();
     await until(() => server.subscribes().length === 3);
     expect(server.subscribes()[2]?.headers.after).toBe('40');
+  });
+
+  it('passes nothing twice, and asks again from before a gap', async () => {
+    client.watch('job_1', 0);
+    client.open();
+    await until(() => server.subscribes().length === 1);
+    server.message('job_1', [photoEvent(1), photoEvent(1), photoEvent(2)]);
+    server.message('job_1', [photoEvent(2), photoEvent(4), photoEvent(5)]);
+    await until(() => server.subscribes().length === 2);
+    expect(server.subscribes()[1]?.headers.after).toBe('2');
+    server.message('job_1', [photoEvent(3), photoEvent(4)], 'replay');
+    await until(() => received.length === 4);
+    expect(received.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
   });
 
   it('lets go of a job that is refused, and goes on with the others', async () => {
@@ -211,5 +187,77 @@ describe('LiveClient', () => {
     expect(states.at(-1)).toBe('closed');
     client.hurry();
     expect(states.at(-1)).toBe('closed');
+  });
+});
+
+describe('LiveClient where not every way is open', () => {
+  beforeEach(() => {
+    client = clientOf(['websocket', 'streaming', 'polling']);
+  });
+
+  it('steps down to the next way that works, and remembers what did not', async () => {
+    server.refuses.add('/websocket');
+    client.open();
+    await until(() => states.includes('live'));
+    expect(server.asked).toEqual(['/websocket', '/streaming']);
+    expect(over.at(-1)).toBe('streaming');
+    expect(Object.keys(blocks)).toEqual(['websocket']);
+    client.close();
+    client = clientOf(['websocket', 'streaming', 'polling']);
+    client.open();
+    await until(() => over.at(-1) === 'streaming' && server.asked.length === 3);
+    expect(server.asked.at(-1)).toBe('/streaming');
+  });
+
+  it('goes up to a better way that opens, with nothing missed and nothing twice', async () => {
+    server.refuses.add('/websocket');
+    client.watch('job_1', 0);
+    client.open();
+    await until(() => server.subscribes().length === 1);
+    server.message('job_1', [photoEvent(1), photoEvent(2)], 'replay');
+    await until(() => received.length === 2);
+    server.refuses.clear();
+    client.hurry(true);
+    await until(() => server.subscribes().length === 2);
+    expect(over.at(-1)).toBe('websocket');
+    expect(server.subscribes()[1]?.headers.after).toBe('2');
+    server.message('job_1', [photoEvent(3)], 'replay');
+    await until(() => received.length === 3);
+    expect(received.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect(states).not.toContain('reconnecting');
+  });
+
+  it('asks where every way fails, and is live again where one opens, with each event once', async () => {
+    for (const rung of ['/websocket', '/streaming', '/polling']) server.refuses.add(rung);
+    polled = { events: [photoEvent(1), photoEvent(2)] as LiveEvent[], seq: 2 };
+    client.watch('job_1', 0);
+    client.open();
+    await until(() => received.length === 2);
+    expect(states.at(-1)).toBe('polling');
+    expect(server.asked).toEqual(['/websocket', '/streaming', '/polling']);
+    server.refuses.clear();
+    client.hurry(true);
+    await until(() => server.subscribes().length === 1);
+    expect(server.subscribes()[0]?.headers.after).toBe('2');
+    server.message('job_1', [photoEvent(2), photoEvent(3)], 'replay');
+    await until(() => received.length === 3);
+    expect(received.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect(states.at(-1)).toBe('live');
+  });
+
+  it('blames no way while the server does not answer at all, and says so', async () => {
+    answering = false;
+    for (const rung of ['/websocket', '/streaming', '/polling']) server.refuses.add(rung);
+    client.open();
+    await until(() => states.includes('offline'));
+    expect(new Set(server.asked)).toEqual(new Set(['/websocket']));
+    expect(blocks).toEqual({});
+  });
+
+  it('only asks where no way is allowed', async () => {
+    client = clientOf([]);
+    client.open();
+    await until(() => states.includes('polling'));
+    expect(server.asked).toEqual([]);
   });
 });

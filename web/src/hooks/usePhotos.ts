@@ -1,6 +1,6 @@
 import { type QueryClient, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { photosApi } from '../app';
-import type { LibraryNews } from '../app';
+import type { LibraryNews } from '../live';
 import { mergeNewest, type Pages, without } from '../lib/photos/merge';
 import { notify } from '../stores/noticeStore';
 import { ApiError, NetworkError, sentenceOf } from '../lib/api/errors';

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import { followLive, type Session } from '../app';
+import { followLive, type Session } from '../live';
 import { jitteredDelay, sleep } from '../lib/upload/backoff';
 import { sentenceOf } from '../lib/api/errors';
 import { notify } from '../stores/noticeStore';
@@ -18,7 +18,7 @@ export function useUploadWebSocket(userId: string): void {
   useEffect(() => {
     const ended = new AbortController();
     const news = libraryNews(queries);
-    const started = followLive(news);
+    const started = followLive(userId, news);
     session.current = started;
     const begin = async () => {
       for (let attempt = 0; ; attempt++) {

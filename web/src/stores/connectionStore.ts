@@ -1,12 +1,14 @@
 import { createStore } from 'zustand/vanilla';
-import type { LiveState } from '../lib/websocket/client';
+import type { LiveState } from '../lib/websocket/ports';
 
 export type ConnectionState = 'connecting' | 'live' | 'reconnecting' | 'polling' | 'offline';
 
 export interface Connection {
   live: LiveState;
-  /** Whether asking in place of the live channel works; null while nothing is asked. */
-  polling: boolean | null;
+  /** By which transport, while live. */
+  over: string | null;
+  /** Whether another tab holds the connection. */
+  mirrored: boolean;
   /** Whether the uploads reach the server. */
   reachable: boolean;
   /** Whether the browser believes in a network. */
@@ -15,23 +17,31 @@ export interface Connection {
 
 export const connectionStore = createStore<Connection>(() => ({
   live: 'closed',
-  polling: null,
+  over: null,
+  mirrored: false,
   reachable: true,
   online: navigator.onLine,
 }));
 
-/** One state out of what the live channel, the polling, the uploads and the browser know. */
-export function connectionState({ live, polling, reachable, online }: Connection): ConnectionState {
-  if (live === 'live') return 'live';
-  if (!online || !reachable || polling === false) return 'offline';
-  if (polling) return 'polling';
-  return live === 'reconnecting' ? 'reconnecting' : 'connecting';
+/** One state out of what the live channel, the uploads and the browser know. */
+export function connectionState({ live, reachable, online }: Connection): ConnectionState {
+  if (live === 'live' || live === 'polling') return live; // news comes in, whatever the others believe
+  if (!online || !reachable || live === 'offline') return 'offline';
+  return live === 'closed' ? 'connecting' : live;
 }
 
 export const CONNECTION_WORDS: Record<ConnectionState, string> = {
   connecting: 'Connecting…',
   live: 'Live',
   reconnecting: 'Reconnecting…',
-  polling: 'Live channel away, asking every 2 s',
+  polling: 'Polling: no live channel gets through',
   offline: 'Offline: the server cannot be reached',
 };
+
+/** By which way the news comes in, in words; null where there is nothing to add to the state. */
+export function wayWords({ live, over, mirrored }: Connection): string | null {
+  if (live !== 'live' && live !== 'polling') return null;
+  const way =
+    live === 'polling' ? 'Asking over HTTP' : over === 'websocket' ? 'Over WebSocket' : `Over SockJS, ${over ?? ''}`;
+  return mirrored ? `${way}, held by another tab` : way;
+}

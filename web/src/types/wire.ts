@@ -60,6 +60,13 @@ export interface JobStatusUpdate {
 
 export type LiveEvent = ProgressUpdate | JobStatusUpdate;
 
+/** The answer of the long poll. `reset`: the events are no longer all there, take the snapshot. */
+export interface EventsSince {
+  events: LiveEvent[];
+  seq: number;
+  reset?: boolean;
+}
+
 export function isPhotoEvent(event: LiveEvent): event is ProgressUpdate {
   return 'photoId' in event;
 }

@@ -1,12 +1,35 @@
-import { useConnectionState } from '../../hooks/useWebSocket';
-import { CONNECTION_WORDS } from '../../stores/connectionStore';
+import { useStore } from 'zustand';
+import { useConnectionState, useSettled } from '../../hooks/useWebSocket';
+import { CONNECTION_WORDS, connectionStore, wayWords } from '../../stores/connectionStore';
+
+// A state that is over by then is not worth being read aloud.
+const ANNOUNCE_AFTER_MS = 1_500;
 
 /** How the news comes in, in words. One of the places that show it speaks (`announced`), so that it is heard once. */
 export function Connection({ announced = false }: { announced?: boolean }) {
   const state = useConnectionState();
+  const over = useStore(connectionStore, (connection) => (connection.live === 'live' ? connection.over : null));
+  const way = useStore(connectionStore, wayWords);
   return (
-    <span className="connection" data-state={state} role={announced ? 'status' : undefined}>
-      {CONNECTION_WORDS[state]}
+    <>
+      <span
+        className="connection"
+        data-state={state}
+        data-over={over ?? undefined}
+        title={way ?? undefined}
+        aria-hidden={announced || undefined}
+      >
+        {CONNECTION_WORDS[state]}
+      </span>
+      {announced && <Announced words={CONNECTION_WORDS[state]} />}
+    </>
+  );
+}
+
+function Announced({ words }: { words: string }) {
+  return (
+    <span className="unseen" role="status">
+      {useSettled(words, ANNOUNCE_AFTER_MS)}
     </span>
   );
 }

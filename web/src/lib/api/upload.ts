@@ -1,5 +1,6 @@
 import type {
   CreateJob,
+  EventsSince,
   FileIn,
   FinalizeMultipartUploadRequest,
   Item,
@@ -57,8 +58,18 @@ export class UploadApi {
     return this.client.call(`/commands/upload-jobs/${jobId}/retry`, { method: 'POST' });
   }
 
-  activeJobs(cursor?: string): Promise<Jobs> {
-    return this.client.call('/queries/upload-jobs', { query: { status: 'active', cursor } });
+  activeJobs(cursor?: string, signal?: AbortSignal): Promise<Jobs> {
+    return this.client.call('/queries/upload-jobs', { query: { status: 'active', cursor }, signal });
+  }
+
+  /** A job's events after `after`; where there are none yet, waits for the first up to `waitSeconds` (at most 25). */
+  events(jobId: string, after: number, waitSeconds: number, signal?: AbortSignal): Promise<EventsSince> {
+    return this.client.call(`/queries/upload-jobs/${jobId}/events`, { query: { after, waitSeconds }, signal });
+  }
+
+  /** How much was sent of up to 1,000 photos that go straight to another store. */
+  progress(updates: readonly { photoId: string; bytesSent: number; bytesTotal: number }[]): Promise<void> {
+    return this.client.call('/commands/upload/progress', { method: 'POST', body: { updates } });
   }
 
   snapshot(jobId: string, signal?: AbortSignal): Promise<Snapshot> {

@@ -1,190 +1,268 @@
-import { Client, type IFrame, type IMessage, type StompSubscription } from '@stomp/stompjs';
-import { isPhotoEvent, type LiveEvent } from '../../types/wire';
-import { jitteredDelay } from '../upload/backoff';
+import { isPhotoEvent } from '../../types/wire';
+import { Link, type Refusal } from './link';
+import type { Sent } from './outbox';
+import { Place, type Told } from './place';
+import { type Attempt, ConnectionPolicy, type Rung } from './policy';
+import { Poller } from './poll';
+import type { LivePorts, LiveState } from './ports';
 
-/** What the live channel itself is at; `polling` and `offline` are found out beside it (useWebSocket). */
-export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'closed';
-
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 5_000;
-const HEART_BEAT_MS = 10_000;
-const CONNECT_WITHIN_MS = 10_000;
-
-export interface LivePorts {
-  url: () => string;
-  /** A token that has not expired, renewed first where it has. */
-  token: () => Promise<string>;
-  /** The server says that the token has ended: renew it. Rejects where that is refused. */
-  renew: () => Promise<unknown>;
-  onState: (state: LiveState) => void;
-  /** A JobStatusUpdate of any of the caller's jobs, without regard to their order. */
-  onJobs: (event: LiveEvent) => void;
-  /** Events of a job that is watched, in order. */
-  onEvents: (jobId: string, events: LiveEvent[]) => void;
-  /** A job may not be watched any more: it is gone, or not the caller's. */
-  onRefused: (jobId: string) => void;
-}
+// A restart of the server is over by then, and nobody need be told of it.
+const POLL_AFTER_MS = 3_000;
 
 interface Watched {
-  /** The last `seq` that was seen: where a new subscription goes on. */
-  seq: number;
-  subscription: StompSubscription | null;
+  place: Place;
+  stop: (() => void) | null;
+}
+
+/** One attempt under way; `upgrade`: a better rung beside one that works. */
+interface Try {
+  rung: Rung;
+  upgrade: boolean;
+  link: Link;
 }
 
 /**
- * The live channel: connects, comes back after every loss with full jitter (within one second at first, never later than
- * five), and takes up each job where it left off.
+ * The live channel: connects by the best way that works, comes back after every loss, looks for a better way from time to
+ * time, and asks meanwhile. Each job goes on where it left off, by whichever way.
  */
 export class LiveClient {
-  private client: Client | null = null;
   private readonly watched = new Map<string, Watched>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private failures = 0;
+  private readonly policy: ConnectionPolicy;
+  private readonly poller: Poller;
   private state: LiveState = 'closed';
+  private current: { link: Link; rung: Rung } | null = null;
+  private trying: Try | null = null;
+  private planned: { attempt: Attempt; upgrade: boolean; at: number } | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private away: ReturnType<typeof setTimeout> | undefined;
+  private subscriptions = 0;
 
-  constructor(private readonly ports: LivePorts) {}
+  constructor(private readonly ports: LivePorts) {
+    this.policy = new ConnectionPolicy(ports.rungs, Math.random, ports.memory.load());
+    this.poller = new Poller({
+      history: ports.history,
+      activeJobs: ports.activeJobs,
+      wanted: this.watched,
+      onTold: (jobId, told) => {
+        this.take(jobId, told);
+      },
+      onJob: ports.onJob,
+      onRefused: (jobId) => {
+        this.refuse(jobId);
+      },
+      onWorks: (works) => {
+        if (!this.current && this.state !== 'closed') this.become(works ? 'polling' : 'offline');
+      },
+    });
+  }
 
-  /** Connect, and stay connected until `close`. */
-  open(): void {
+  /** Connect, and stay connected until `close`; `again`: another tab was connected before. */
+  open(again = false): void {
     if (this.state !== 'closed') return;
-    this.become('connecting');
-    void this.connect();
+    this.become(again ? 'reconnecting' : 'connecting');
+    const first = this.policy.first(Date.now());
+    if (first) {
+      this.pollSoon();
+      this.plan(first);
+    } else {
+      this.poller.start();
+    }
   }
 
   /** Leave, and stay away. */
   close(): void {
     clearTimeout(this.timer);
-    this.drop();
+    clearTimeout(this.away);
+    this.poller.stop();
+    this.trying?.link.close();
+    this.current?.link.close();
+    this.trying = this.current = this.planned = null;
     this.watched.clear();
     this.become('closed');
   }
 
-  /** Try now instead of later: the network came back, or somebody looks. */
-  hurry(): void {
-    if (this.state !== 'reconnecting') return;
-    clearTimeout(this.timer);
-    void this.connect();
+  /** Try now instead of later: somebody looks. `anew`: the network is another one, or back. */
+  hurry(anew = false): void {
+    if (anew) this.policy.networkChanged();
+    if (this.current && !anew) return;
+    // An attempt under way may be on its way through the network that was.
+    const first = anew && !this.current ? this.policy.first(Date.now()) : null;
+    if (first) this.plan(first);
+    if (this.planned) this.go();
+    this.poller.hurry();
   }
 
-  /** Follow a job's events from `seq` on. */
-  watch(jobId: string, seq: number): void {
-    if (this.watched.has(jobId)) return;
-    const watched: Watched = { seq, subscription: null };
+  /** Do what a timer should have done: those of hidden pages run once a minute, and another tab may know better. */
+  wake(): void {
+    if (this.planned && this.planned.at <= Date.now()) this.go();
+    if (!this.current) this.poller.hurry();
+  }
+
+  /** Follow a job's events from `seq` on; returns the place from which they come. */
+  watch(jobId: string, seq: number): number {
+    const known = this.watched.get(jobId);
+    if (known) return known.place.seq;
+    const watched: Watched = { place: new Place(seq), stop: null };
     this.watched.set(jobId, watched);
-    if (this.client?.connected) this.subscribe(this.client, jobId, watched);
+    if (this.current) this.subscribe(this.current.link, jobId, watched);
+    else this.poller.hurry();
+    return seq;
   }
 
   /** Stop following a job. */
   unwatch(jobId: string): void {
-    const watched = this.watched.get(jobId);
+    this.watched.get(jobId)?.stop?.();
     this.watched.delete(jobId);
-    if (this.client?.connected) watched?.subscription?.unsubscribe();
   }
 
   /** Hand over a renewed token, so that delivery does not end with the old one. */
   renewed(token: string): void {
-    if (this.client?.connected) this.client.publish({ destination: '/app/token', body: JSON.stringify({ token }) });
+    this.current?.link.publish('/app/token', { token });
   }
 
-  private async connect(): Promise<void> {
-    this.drop();
-    let token: string;
-    try {
-      token = await this.ports.token();
-    } catch {
-      this.retry(); // out of reach; or signed out, then `close` follows
-      return;
-    }
-    if (this.state === 'closed') return;
-    this.drop();
-    // One Client a connection: its own reconnection has no jitter and does not restore subscriptions.
-    const client = new Client({
-      webSocketFactory: () => new WebSocket(this.ports.url(), ['v12.stomp', 'v11.stomp', 'v10.stomp']),
-      connectHeaders: { Authorization: `Bearer ${token}` },
-      reconnectDelay: 0,
-      connectionTimeout: CONNECT_WITHIN_MS,
-      heartbeatIncoming: HEART_BEAT_MS,
-      heartbeatOutgoing: HEART_BEAT_MS,
-      discardWebsocketOnCommFailure: true,
-      onConnect: () => {
-        if (this.client === client) this.connected(client);
-      },
-      onStompError: (frame) => {
-        if (this.client === client) this.refused(frame);
-      },
-      onWebSocketClose: () => {
-        if (this.client === client) this.retry();
-      },
-    });
-    this.client = client;
-    client.activate();
+  /** Tell how much was sent: best effort. */
+  report(updates: readonly Sent[]): void {
+    if (this.current) this.current.link.publish('/app/progress', { updates });
+    else if (this.state === 'polling') this.ports.progress(updates).catch(() => undefined);
   }
 
-  private connected(client: Client): void {
-    this.failures = 0;
-    this.become('live');
-    client.subscribe('/topic/jobs', (message) => {
-      for (const event of eventsOf(message)) this.ports.onJobs(event);
-    });
-    for (const [jobId, watched] of this.watched) this.subscribe(client, jobId, watched);
-  }
-
-  private subscribe(client: Client, jobId: string, watched: Watched): void {
-    const deliver = (message: IMessage) => {
-      if (this.watched.get(jobId) !== watched) return;
-      const events = eventsOf(message);
-      for (const event of events) {
-        // A snapshot ends with the job's own event; only then has all before its `seq` been seen.
-        if (event.seq !== undefined && (event.seq > watched.seq || !isPhotoEvent(event))) watched.seq = event.seq;
-      }
-      this.ports.onEvents(jobId, events);
-    };
-    watched.subscription = client.subscribe(`/topic/job/${jobId}/batch`, deliver, {
-      id: `job-${jobId}`,
-      after: String(watched.seq),
-      receipt: `subscribe-${jobId}`,
-    });
-  }
-
-  private refused(frame: IFrame): void {
-    const { code } = frame.headers;
-    if (code === 'token-expired' || code === 'unauthenticated') {
-      // Renewed, or signed out where that is refused: the close that follows does the rest.
-      this.ports.renew().catch(() => undefined);
-    } else if (code === 'not-found') {
-      const jobId = frame.headers['receipt-id']?.replace(/^subscribe-/, '');
-      if (jobId) {
-        this.watched.delete(jobId);
-        this.ports.onRefused(jobId);
-      }
-    }
-  }
-
-  private retry(): void {
-    if (this.state === 'closed') return;
-    this.drop();
-    this.become('reconnecting');
-    const wait = jitteredDelay(this.failures++, { base: FIRST_RETRY_MS, cap: LONGEST_RETRY_MS });
+  private plan(attempt: Attempt, upgrade = false): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.connect(), wait);
+    this.planned = { attempt, upgrade, at: Date.now() + attempt.wait };
+    this.timer = setTimeout(() => {
+      this.go();
+    }, attempt.wait);
+    if (attempt.exhausted) this.poller.start();
   }
 
-  private drop(): void {
-    const { client } = this;
-    this.client = null;
-    for (const watched of this.watched.values()) watched.subscription = null;
-    if (client) void client.deactivate({ force: !client.connected });
+  private go(): void {
+    clearTimeout(this.timer);
+    const { planned } = this;
+    this.planned = null;
+    if (!planned || this.state === 'closed') return;
+    this.trying?.link.close();
+    const { rung, within } = planned.attempt;
+    const link: Link = new Link({
+      open: () => this.ports.socket(rung, within),
+      token: this.ports.token,
+      within,
+      onUp: () => {
+        this.up(link, rung);
+      },
+      onDown: (refusal) => {
+        if (this.current?.link === link) this.lost(rung, refusal);
+        else if (this.trying?.link === link) void this.failed(this.trying, refusal);
+      },
+    });
+    this.trying = { rung, upgrade: planned.upgrade, link };
+  }
+
+  private up(link: Link, rung: Rung): void {
+    const before = this.current;
+    this.trying = null;
+    this.current = { link, rung };
+    clearTimeout(this.away);
+    this.poller.stop();
+    // Left before the new one is asked for anything: what it has not told by now comes by the new one, from there on.
+    before?.link.close();
+    this.policy.connected(rung, Date.now());
+    this.remember();
+    this.become('live');
+    link.subscribe('/topic/jobs', {}, ({ events }) => {
+      if (this.current?.link !== link) return;
+      for (const event of events) if (!isPhotoEvent(event)) this.ports.onJob(event);
+    });
+    for (const [jobId, watched] of this.watched) this.subscribe(link, jobId, watched);
+    this.planUpgrade(rung);
+  }
+
+  private subscribe(link: Link, jobId: string, watched: Watched): void {
+    // A number of its own, so that what an ended subscription still sends is told apart.
+    const headers = {
+      id: `job-${jobId}-${++this.subscriptions}`,
+      after: String(watched.place.seq),
+      receipt: `subscribe-${jobId}`,
+    };
+    watched.stop = link.subscribe(`/topic/job/${jobId}/batch`, headers, (told) => {
+      if (this.current?.link !== link || this.watched.get(jobId) !== watched) return;
+      if (!this.take(jobId, told)) return;
+      watched.stop?.();
+      this.subscribe(link, jobId, watched);
+    });
+  }
+
+  /** Pass on what is new; whether something before the rest is missing. */
+  private take(jobId: string, { events, recovered }: Told): boolean {
+    const watched = this.watched.get(jobId);
+    if (!watched) return false;
+    const taken = watched.place.take({ events, recovered });
+    if (taken.events.length > 0 || recovered) this.ports.onTold(jobId, { events: taken.events, recovered });
+    return taken.gap;
+  }
+
+  private lost(rung: Rung, refusal: Refusal | null): void {
+    this.current = null;
+    for (const watched of this.watched.values()) watched.stop = null;
+    this.become('reconnecting');
+    this.pollSoon();
+    this.heed(refusal);
+    const next = this.policy.lost(rung, Date.now(), refusal !== null);
+    this.remember();
+    // A better way that is being tried just now comes in its place.
+    if (this.trying) this.trying.upgrade = false;
+    else this.plan(next);
+  }
+
+  private async failed(tried: Try, refusal: Refusal | null): Promise<void> {
+    const { rung } = tried;
+    this.heed(refusal);
+    const answers = refusal !== null || (await this.ports.answers());
+    if (this.trying !== tried) return; // overtaken meanwhile
+    this.trying = null;
+    const now = Date.now();
+    if (tried.upgrade) {
+      this.policy.upgradeFailed(rung, now);
+      if (this.current) this.planUpgrade(this.current.rung);
+    } else {
+      this.plan(refusal ? this.policy.lost(rung, now, true) : this.policy.failed(rung, now, answers));
+    }
+    this.remember();
+  }
+
+  /** The server said why it ended a connection. */
+  private heed(refusal: Refusal | null): void {
+    if (refusal?.code === 'token-expired' || refusal?.code === 'unauthenticated') {
+      // Renewed, or signed out where that is refused; the next attempt waits for the token.
+      this.ports.renew().catch(() => undefined);
+    } else if (refusal?.code === 'not-found') {
+      const jobId = refusal.receiptId?.replace(/^subscribe-/, '');
+      if (jobId) this.refuse(jobId);
+    }
+  }
+
+  private refuse(jobId: string): void {
+    if (this.watched.delete(jobId)) this.ports.onRefused(jobId);
+  }
+
+  private planUpgrade(rung: Rung): void {
+    const upgrade = this.policy.upgrade(rung, Date.now());
+    if (upgrade) this.plan(upgrade, true);
+  }
+
+  private pollSoon(): void {
+    clearTimeout(this.away);
+    this.away = setTimeout(() => {
+      this.poller.start();
+    }, POLL_AFTER_MS);
+  }
+
+  private remember(): void {
+    this.ports.memory.save(this.policy.blocks);
   }
 
   private become(state: LiveState): void {
-    if (state === this.state) return;
+    if (state === this.state && state !== 'live') return;
     this.state = state;
-    this.ports.onState(state);
+    this.ports.onState(state, this.current?.rung ?? null);
   }
-}
-
-/** The events of a MESSAGE: one, or those of a flush as a list. */
-function eventsOf(message: IMessage): LiveEvent[] {
-  const body: unknown = JSON.parse(message.body);
-  return (Array.isArray(body) ? body : [body]) as LiveEvent[];
 }

@@ -1,9 +1,6 @@
 import type { Jobs, JobStatusUpdate, Snapshot } from '../../types/wire';
 import { ApiError, NetworkError } from '../api/errors';
-import type { LiveClient } from './client';
-
-const POLL_EVERY_MS = 2_000;
-const POLL_AFTER_MS = 3_000;
+import type { SharedLive } from './tabs';
 
 /** What is known of a job that is shown. */
 export interface Known {
@@ -16,7 +13,7 @@ export interface Known {
 }
 
 export interface FollowPorts {
-  live: Pick<LiveClient, 'watch' | 'unwatch'>;
+  live: Pick<SharedLive, 'watch' | 'unwatch'>;
   activeJobs: (cursor?: string) => Promise<Jobs>;
   snapshot: (jobId: string) => Promise<Snapshot>;
   known: () => Iterable<Known>;
@@ -24,15 +21,12 @@ export interface FollowPorts {
   declaring: () => boolean;
   onJob: (event: JobStatusUpdate) => void;
   onSnapshot: (snapshot: Snapshot) => void;
-  /** Whether asking in place of the live channel works; null when it is not needed. */
-  onPolling: (works: boolean | null) => void;
 }
 
-/** Keeps every job that has not ended up to date: over the live channel, or by asking while that is away. */
+/** Keeps every job that has not ended up to date: which of them are to be watched, and when one is to be looked at whole. */
 export class JobFollower {
   private readonly watched = new Set<string>();
   private readonly asking = new Set<string>();
-  private away: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
 
   constructor(private readonly ports: FollowPorts) {}
@@ -60,14 +54,6 @@ export class JobFollower {
         this.ports.live.watch(jobId, seq);
       }
     }
-  }
-
-  /** The live channel came or went. */
-  liveChanged(live: boolean): void {
-    clearTimeout(this.away);
-    this.away = undefined;
-    if (live) this.ports.onPolling(null);
-    else if (!this.stopped) this.away = setTimeout(() => void this.poll(), POLL_AFTER_MS);
   }
 
   /** News of one of the caller's jobs, from wherever it runs. */
@@ -98,24 +84,6 @@ export class JobFollower {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.away);
-  }
-
-  private async poll(): Promise<void> {
-    const turn = this.away;
-    const due = [...this.ports.known()].filter(({ ended }) => !ended);
-    let works: boolean | null = due.length > 0 ? true : null;
-    for (const { jobId } of due) {
-      try {
-        await this.look(jobId);
-      } catch (error) {
-        works = false;
-        if (!(error instanceof NetworkError || error instanceof ApiError)) throw error;
-      }
-    }
-    if (this.stopped || turn !== this.away) return; // the live channel came back meanwhile
-    this.ports.onPolling(works);
-    this.away = setTimeout(() => void this.poll(), POLL_EVERY_MS);
   }
 
   private find(jobId: string): Known | undefined {
