@@ -28,7 +28,7 @@ const RETRY_EXHAUSTED: Backoff = { base: 4_000, cap: 15_000 };
 const WITHIN_MS = 5_000;
 const LONGEST_WITHIN_MS = 20_000;
 const STABLE_MS = 10_000;
-const SHORT_LIVES = 3;
+const SHORT_LIVES = 5;
 const BLOCKED_MS = 10_000;
 const LONGEST_BLOCKED_MS = 5 * 60_000;
 

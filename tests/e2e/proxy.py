@@ -1,0 +1,133 @@
+"""A proxy such as stands in front of some networks: it passes plain HTTP, and of the live channel what it may."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Self
+
+WEBSOCKET = r"^GET /ws(/\S*)? .*upgrade: *websocket"
+SOCKJS = r"^\w+ /ws/"
+EVERYTHING_LIVE = rf"{WEBSOCKET}|{SOCKJS}"
+_REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_CHUNK = 64 * 1024
+
+
+class Proxy:
+    """Listens on a port of its own; every connection carries one request to the server at `port`."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._blocked: re.Pattern[str] | None = None
+        self._swallowed: re.Pattern[str] | None = None
+        self._open: dict[asyncio.Task[None], str] = {}
+        self.heads: list[str] = []
+        self.port = 0
+        self._server: asyncio.Server
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def block(self, pattern: str | None) -> None:
+        """Refuse requests whose head matches from now on, and cut those under way; None lets all through."""
+        self._blocked = pattern and re.compile(pattern, re.IGNORECASE | re.DOTALL)  # type: ignore[assignment]
+        if pattern:
+            self.cut(pattern)
+
+    def swallow(self, pattern: str | None) -> None:
+        """Take requests whose head matches and never answer, as a proxy does that knows no WebSocket."""
+        self._swallowed = pattern and re.compile(pattern, re.IGNORECASE | re.DOTALL)  # type: ignore[assignment]
+
+    def cut(self, pattern: str) -> None:
+        """Break the connections whose request's head matches."""
+        done: Future[None] = asyncio.run_coroutine_threadsafe(self._cut(pattern), self._loop)
+        done.result(10)
+
+    def count(self, pattern: str) -> int:
+        """How many requests came whose head matches."""
+        return sum(bool(re.search(pattern, head, re.IGNORECASE | re.DOTALL)) for head in self.heads)
+
+    def alive(self, pattern: str) -> int:
+        """How many connections are open whose request's head matches."""
+        return sum(bool(re.search(pattern, head, re.IGNORECASE | re.DOTALL)) for head in list(self._open.values()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        started: Future[asyncio.Server] = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
+        self._server = started.result(10)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self.cut("")
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_CHUNK)
+
+    async def _cut(self, pattern: str) -> None:
+        tasks = [t for t, head in self._open.items() if re.search(pattern, head, re.IGNORECASE | re.DOTALL)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            self.heads.append(head)
+            self._open[task] = head
+            if self._swallowed and self._swallowed.search(head):
+                await reader.read()
+            elif self._blocked and self._blocked.search(head):
+                writer.write(_REFUSED)
+                await writer.drain()
+            else:
+                await self._pass(head, reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            self._open.pop(task, None)
+            with suppress(OSError):
+                writer.close()
+
+    async def _pass(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "upgrade: websocket" not in head.lower():
+            # One request a connection, so that each can be judged by its head.
+            head = re.sub(r"(?im)^connection:.*\r\n", "", head).removesuffix("\r\n") + "connection: close\r\n\r\n"
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            to_server.write(head.encode("latin-1"))
+            up = asyncio.create_task(_pump(reader, to_server))
+            try:
+                await _pump(from_server, writer)
+            finally:
+                up.cancel()
+        finally:
+            to_server.transport.abort()
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(_CHUNK):
+        sink.write(data)
+        await sink.drain()
+
+
+@contextmanager
+def proxied(port: int) -> Iterator[Proxy]:
+    """A proxy before the server at `port`."""
+    with Proxy(port) as proxy:
+        yield proxy
