@@ -30,12 +30,13 @@ export function connectionState({ live, reachable, online }: Connection): Connec
   return live === 'closed' ? 'connecting' : live;
 }
 
-export const CONNECTION_WORDS: Record<ConnectionState, string> = {
-  connecting: 'Connecting…',
-  live: 'Live',
-  reconnecting: 'Reconnecting…',
-  polling: 'Polling: no live channel gets through',
-  offline: 'Offline: the server cannot be reached',
+/** A state in a word; `why`, where a person may wonder, for places with room for it. */
+export const CONNECTION_WORDS: Record<ConnectionState, { word: string; why?: string }> = {
+  connecting: { word: 'Connecting…' },
+  live: { word: 'Live' },
+  reconnecting: { word: 'Reconnecting…' },
+  polling: { word: 'Polling', why: 'no live channel gets through' },
+  offline: { word: 'Offline', why: 'the server cannot be reached' },
 };
 
 /** By which way the news comes in, in words; null where there is nothing to add to the state. */

@@ -5,23 +5,28 @@ import { CONNECTION_WORDS, connectionStore, wayWords } from '../../stores/connec
 // A state that is over by then is not worth being read aloud.
 const ANNOUNCE_AFTER_MS = 1_500;
 
-/** How the news comes in, in words. One of the places that show it speaks (`announced`), so that it is heard once. */
+/**
+ * How the news comes in, in words. One of the places that show it has the room for a sentence, and speaks (`announced`),
+ * so that it is heard once.
+ */
 export function Connection({ announced = false }: { announced?: boolean }) {
   const state = useConnectionState();
   const over = useStore(connectionStore, (connection) => (connection.live === 'live' ? connection.over : null));
   const way = useStore(connectionStore, wayWords);
+  const { word, why } = CONNECTION_WORDS[state];
+  const sentence = why ? `${word}: ${why}` : word;
   return (
     <>
       <span
         className="connection"
         data-state={state}
         data-over={over ?? undefined}
-        title={way ?? undefined}
+        title={way ?? (announced ? undefined : why && sentence)}
         aria-hidden={announced || undefined}
       >
-        {CONNECTION_WORDS[state]}
+        {announced ? sentence : word}
       </span>
-      {announced && <Announced words={CONNECTION_WORDS[state]} />}
+      {announced && <Announced words={sentence} />}
     </>
   );
 }
