@@ -20,8 +20,9 @@ _CHUNK = 64 * 1024
 class Proxy:
     """Listens on a port of its own; every connection carries one request to the server at `port`."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self._target = port
+        self._host = host
         self._blocked: re.Pattern[str] | None = None
         self._swallowed: re.Pattern[str] | None = None
         self._open: dict[asyncio.Task[None], str] = {}
@@ -33,7 +34,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     def block(self, pattern: str | None) -> None:
         """Refuse requests whose head matches from now on, and cut those under way; None lets all through."""
@@ -73,7 +74,7 @@ class Proxy:
         self._loop.close()
 
     async def _listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_CHUNK)
+        return await asyncio.start_server(self._serve, self._host, 0, limit=_CHUNK)
 
     async def _cut(self, pattern: str) -> None:
         tasks = [t for t, head in self._open.items() if re.search(pattern, head, re.IGNORECASE | re.DOTALL)]
@@ -127,7 +128,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 @contextmanager
-def proxied(port: int) -> Iterator[Proxy]:
-    """A proxy before the server at `port`."""
-    with Proxy(port) as proxy:
+def proxied(port: int, host: str = "127.0.0.1") -> Iterator[Proxy]:
+    """A proxy on `host` before the server at `port`."""
+    with Proxy(port, host) as proxy:
         yield proxy

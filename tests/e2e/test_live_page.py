@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,6 +60,17 @@ def _visit(page: Page, proxy: Proxy, person: Client, forced: str | None = None) 
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Add photos").first.wait_for()
     return page
+
+
+def _address_of_this_machine() -> str:
+    """One that a browser does not take for its own machine, and so not for a secure context."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing, but chooses the address that it would send from
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address: str = probe.getsockname()[0]
+    return address
 
 
 def _state(page: Page) -> Any:
@@ -221,6 +233,24 @@ def test_two_tabs_share_one_connection_and_the_second_goes_on_when_the_first_is_
     _each_came_once(second, batch, seen)
     joined = _delivered(late, batch.job_id)
     assert joined == [seq for seq in batch.numbered() if seq >= joined[0]]
+
+
+def test_over_plain_http_from_another_machine_each_tab_has_a_connection_of_its_own(
+    server: Server, person: Client, open_tab: Open
+) -> None:
+    address = _address_of_this_machine()
+    with proxied(server.port, address) as proxy:
+        tab = open_tab()
+        first = _visit(tab.page, proxy, person)
+        _until_over(first, "websocket")
+        assert not first.evaluate("isSecureContext || 'locks' in navigator")
+        second = first.context.new_page()
+        second.goto(proxy.url)
+        _until_over(second, "websocket")
+        assert proxy.alive(WEBSOCKET) == 2
+        batch, seen = _listed(tab, person, 2)
+        tab.until_counts(Completed=batch.send(2), Active=0)
+        _each_came_once(first, batch, seen)
 
 
 def test_different_people_in_one_browser_mirror_nothing_of_each_other(

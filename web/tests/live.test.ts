@@ -21,6 +21,8 @@ let blocks: Blocks;
 let answering: boolean;
 /** What the long poll answers with; unset, it waits like one that has no news. */
 let polled: EventsSince | null;
+/** What was reported by a command. */
+let commanded: unknown[];
 
 /** A rung is a path of the test's server. */
 function clientOf(rungs: readonly Rung[] = ['websocket']): LiveClient {
@@ -57,7 +59,10 @@ function clientOf(rungs: readonly Rung[] = ['websocket']): LiveClient {
       snapshot: () => Promise.reject(new Error('not asked for here')),
     },
     activeJobs: () => ask({ items: [] }),
-    progress: () => Promise.resolve(),
+    progress: (updates) => {
+      commanded.push(updates);
+      return Promise.resolve();
+    },
     onState: (state, rung) => {
       states.push(state);
       over.push(rung);
@@ -87,6 +92,7 @@ beforeEach(async () => {
   blocks = {};
   answering = true;
   polled = null;
+  commanded = [];
   client = clientOf();
 });
 
@@ -180,6 +186,18 @@ describe('LiveClient', () => {
     expect(JSON.parse(send?.body ?? '')).toEqual({ token: 'token-2' });
   });
 
+  it('reports what was sent in band', async () => {
+    client.open();
+    await until(() => states.includes('live'));
+    const updates = [{ photoId: 'ph_1', bytesSent: 1, bytesTotal: 2 }];
+    client.report(updates);
+    await until(() => server.frames.some(({ command }) => command === 'SEND'));
+    const send = server.frames.find(({ command }) => command === 'SEND');
+    expect(send?.headers.destination).toBe('/app/progress');
+    expect(JSON.parse(send?.body ?? '')).toEqual({ updates });
+    expect(commanded).toEqual([]);
+  });
+
   it('stays away once closed', async () => {
     client.open();
     await until(() => states.includes('live'));
@@ -254,10 +272,14 @@ describe('LiveClient where not every way is open', () => {
     expect(blocks).toEqual({});
   });
 
-  it('only asks where no way is allowed', async () => {
+  it('only asks where no way is allowed, and reports by commands', async () => {
     client = clientOf([]);
+    const updates = [{ photoId: 'ph_1', bytesSent: 1, bytesTotal: 2 }];
+    client.report(updates); // nobody could take it
     client.open();
     await until(() => states.includes('polling'));
+    client.report(updates);
     expect(server.asked).toEqual([]);
+    expect(commanded).toEqual([updates]);
   });
 });

@@ -95,7 +95,7 @@ export class LiveClient {
   /** Do what a timer should have done: those of hidden pages run once a minute, and another tab may know better. */
   wake(): void {
     if (this.planned && this.planned.at <= Date.now()) this.go();
-    if (!this.current) this.poller.hurry();
+    this.poller.wake();
   }
 
   /** Follow a job's events from `seq` on; returns the place from which they come. */

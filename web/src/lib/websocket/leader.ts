@@ -11,7 +11,7 @@ export type Request =
   | { to: 'leader'; tab: string; say: 'watch'; jobId: string; seq: number }
   | { to: 'leader'; tab: string; say: 'unwatch'; jobId: string }
   | { to: 'leader'; tab: string; say: 'report'; updates: Sent[] }
-  | { to: 'leader'; tab: string; say: 'hurry'; anew: boolean }
+  | { to: 'leader'; tab: string; say: 'hurry' }
   /** Are you there? And do what is due, should your timers sleep. */
   | { to: 'leader'; tab: string; say: 'ask' };
 
@@ -83,7 +83,7 @@ export class Leader {
         this.live.report(request.updates);
         return;
       case 'hurry':
-        this.live.hurry(request.anew);
+        this.live.hurry();
         return;
       case 'ask':
         this.live.wake();

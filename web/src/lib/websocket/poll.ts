@@ -29,6 +29,8 @@ export interface PollPorts {
 export class Poller {
   private running: AbortController | null = null;
   private resting: AbortController | null = null;
+  /** When the present pause should end. */
+  private due = Infinity;
 
   constructor(private readonly ports: PollPorts) {}
 
@@ -43,9 +45,14 @@ export class Poller {
     this.running = null;
   }
 
-  /** Ask now: another job is wanted, or a timer of a hidden page sleeps. */
+  /** Ask now: another job is wanted, or somebody looks. */
   hurry(): void {
     this.resting?.abort();
+  }
+
+  /** End a pause that should be over: timers of hidden pages run once a minute. */
+  wake(): void {
+    if (Date.now() >= this.due) this.hurry();
   }
 
   private async run(stopped: AbortSignal): Promise<void> {
@@ -64,7 +71,7 @@ export class Poller {
   private async failed(stopped: AbortSignal, failures: number): Promise<void> {
     if (stopped.aborted) return;
     this.ports.onWorks(false);
-    await this.rest(stopped, (signal) => sleep(200 + jitteredDelay(failures, RETRY), signal));
+    await this.rest(stopped, (signal) => this.pause(200 + jitteredDelay(failures, RETRY), signal));
   }
 
   private async round(stopped: AbortSignal): Promise<void> {
@@ -77,9 +84,9 @@ export class Poller {
     await this.rest(stopped, async (signal) => {
       if (only !== undefined && others.length === 0) {
         await this.ask(only, LONG_POLL_SECONDS, signal);
-        await sleep(BREATH_MS, signal);
+        await this.pause(BREATH_MS, signal);
       } else {
-        await sleep(PAUSE_MS, signal);
+        await this.pause(PAUSE_MS, signal);
       }
     });
   }
@@ -116,6 +123,11 @@ export class Poller {
     }
   }
 
+  private async pause(ms: number, signal: AbortSignal): Promise<void> {
+    this.due = Date.now() + ms;
+    await sleep(ms, signal);
+  }
+
   /** Do something that `hurry` ends early. */
   private async rest(stopped: AbortSignal, during: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const resting = new AbortController();
@@ -132,6 +144,7 @@ export class Poller {
     } finally {
       stopped.removeEventListener('abort', stop);
       this.resting = null;
+      this.due = Infinity;
     }
   }
 }

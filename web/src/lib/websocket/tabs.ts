@@ -99,8 +99,12 @@ export class SharedLive {
 
   /** Try now instead of later: somebody looks. `anew`: the network is another one, or back. */
   hurry(anew = false): void {
-    this.request({ to: 'leader', tab: this.tab, say: 'hurry', anew });
-    if (!this.leader && this.channel) this.ask();
+    // Of another network every tab hears by itself.
+    if (this.leader) this.leader.live.hurry(anew);
+    else if (!anew) {
+      this.request({ to: 'leader', tab: this.tab, say: 'hurry' });
+      this.ask();
+    }
   }
 
   /** Follow a job's events from `seq` on. */
