@@ -67,14 +67,21 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self.cut("")
+        ended: Future[None] = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        ended.result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
 
     async def _listen(self) -> asyncio.Server:
         return await asyncio.start_server(self._serve, self._host, 0, limit=_CHUNK)
+
+    async def _end(self) -> None:
+        self._server.close()
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _cut(self, pattern: str) -> None:
         tasks = [t for t, head in self._open.items() if re.search(pattern, head, re.IGNORECASE | re.DOTALL)]

@@ -179,6 +179,7 @@ def test_a_cut_line_is_live_again_within_five_seconds(
         proxy.cut(WEBSOCKET)
         batch.send(2)
         tab.until(lambda before=before: proxy.count(WEBSOCKET) > before, "another connection", 5)  # type: ignore[misc]
+        _until_over(page, "websocket")
     tab.until_counts(Completed=6, Active=0)
     _each_came_once(page, batch, seen)
 
@@ -213,6 +214,7 @@ def test_two_tabs_share_one_connection_and_the_second_goes_on_when_the_first_is_
     second.goto(proxy.url)
     _until_over(second, "websocket")
     assert proxy.alive(WEBSOCKET) == proxy.count(WEBSOCKET) == 1
+    assert proxy.count("/assets/sockjs") == 0  # what is not needed is not fetched
 
     batch, seen = _listed(tab, person, 6)
     expect(second.get_by_role("tab", name=re.compile("Active"))).to_have_text(re.compile("6"))

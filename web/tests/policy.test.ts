@@ -44,6 +44,14 @@ describe('ConnectionPolicy', () => {
     expect(policy.blocks).toEqual({});
   });
 
+  it('gives a rung that has worked a second chance', () => {
+    const policy = policyOf();
+    policy.connected('websocket', 0);
+    policy.lost('websocket', MINUTE, false);
+    expect(policy.failed('websocket', MINUTE, true)).toMatchObject({ rung: 'websocket', wait: 1_000 });
+    expect(policy.failed('websocket', MINUTE, true)).toMatchObject({ rung: 'xhr-streaming', wait: 0 });
+  });
+
   it('holds a rung to be blocked when one below it works, for longer each time, up to five minutes', () => {
     const policy = policyOf();
     policy.failed('websocket', 0, true);

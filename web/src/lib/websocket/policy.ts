@@ -43,6 +43,8 @@ export class ConnectionPolicy {
   private shortLives = 0;
   private upSince = 0;
   private readonly walk = new Set<Rung>();
+  /** Rungs that carried the channel: one failure is not held against them. */
+  private readonly proved = new Set<Rung>();
   private readonly blocked: Map<Rung, Block>;
 
   constructor(
@@ -66,6 +68,7 @@ export class ConnectionPolicy {
   /** A rung carries the channel. */
   connected(rung: Rung, now: number): void {
     this.upSince = now;
+    this.proved.add(rung);
     for (const better of this.better(rung)) if (this.walk.has(better)) this.block(better, now);
     this.blocked.delete(rung);
     this.walk.clear();
@@ -77,6 +80,7 @@ export class ConnectionPolicy {
       this.walk.clear();
       return this.attempt(this.start(now), jitteredDelay(this.failures++, RETRY, this.random));
     }
+    if (this.proved.delete(rung)) return this.attempt(rung, jitteredDelay(0, RETRY, this.random));
     this.walk.add(rung);
     const lower = this.rungs.slice(this.rungs.indexOf(rung) + 1).find((one) => !this.walk.has(one));
     if (lower !== undefined) return this.attempt(lower, 0);
@@ -119,6 +123,7 @@ export class ConnectionPolicy {
   networkChanged(): void {
     this.blocked.clear();
     this.walk.clear();
+    this.proved.clear();
     this.failures = 0;
   }
 
