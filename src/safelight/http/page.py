@@ -21,7 +21,8 @@ POLICY: Final = (
 HEADERS: Final = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Not `no-referrer`: a page that keeps its address to itself sends "Origin: null" with SockJS's form (jsonp).
+    "referrer-policy": "same-origin",
 }
 NOT_BUILT: Final = (
     "<!doctype html><title>Safelight</title><h1>The page is not built</h1>"
