@@ -1,10 +1,20 @@
+import { readFileSync } from 'node:fs';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
 const SERVER = process.env.SAFELIGHT_SERVER ?? 'http://127.0.0.1:8080';
 
+// The page of SockJS's iframe transports loads the client from the server itself, never from a CDN.
+const sockjsForIframes = {
+  name: 'sockjs-for-iframes',
+  generateBundle(this: { emitFile: (file: { type: 'asset'; fileName: string; source: string }) => string }) {
+    const source = readFileSync(new URL('node_modules/sockjs-client/dist/sockjs.min.js', import.meta.url), 'utf8');
+    this.emitFile({ type: 'asset', fileName: 'sockjs.min.js', source });
+  },
+};
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), sockjsForIframes],
   envPrefix: ['VITE_', 'NEXT_PUBLIC_'],
   build: {
     outDir: '../src/safelight/page',

@@ -44,11 +44,6 @@ def person(server: Server) -> Iterator[Client]:
         yield client
 
 
-def _needs_sockjs(server: Server) -> None:
-    if httpx.get(f"{server.url}/ws/info").status_code != 200:
-        pytest.skip("this server does not speak SockJS yet")
-
-
 def _visit(page: Page, proxy: Proxy, person: Client, forced: str | None = None) -> Page:
     """Open the page through the proxy, signed in as this person."""
     page.add_init_script(COLLECT)
@@ -275,12 +270,18 @@ def test_different_people_in_one_browser_mirror_nothing_of_each_other(
         assert _delivered(second, batch.job_id) == []
 
 
+def test_e33_the_iframe_of_sockjs_finds_its_script_on_the_same_server(server: Server) -> None:
+    page = httpx.get(f"{server.url}/ws/iframe.html")
+    (script,) = re.findall(r'<script src="([^"]+)"', page.text)
+    answer = httpx.get(f"{server.url}{script}")
+    assert answer.status_code == 200
+    assert "bootstrap_iframe" in answer.text
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_each_transport_delivers_the_same_events_with_the_same_seq(
-    transport: str, server: Server, proxy: Proxy, person: Client, open_tab: Open
+def test_e34_each_transport_delivers_the_same_events_with_the_same_seq(
+    transport: str, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
-    if transport not in {"websocket", "long-poll"}:
-        _needs_sockjs(server)
     tab = open_tab()
     page = _visit(tab.page, proxy, person, forced=transport)
     if transport == "long-poll":
@@ -303,7 +304,6 @@ def test_each_transport_delivers_the_same_events_with_the_same_seq(
 def test_what_is_blocked_is_passed_by_and_taken_again_once_it_is_open(
     blocked: str, taken: str, server: Server, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
-    _needs_sockjs(server)
     proxy.block(blocked)
     tab = open_tab()
     page = _visit(tab.page, proxy, person)
