@@ -141,8 +141,9 @@ class Session:
         self._beat_out = self._beat_in = 0
         self._transactions: dict[str, list[Send]] = {}
         self._transaction_bytes = 0
-        # How many messages an ended subscription got: late ACKs may name them.
+        # How many messages an ended subscription got: late ACKs may name them, and none is numbered like another.
         self._ended: dict[str, int] = {}
+        self._forgotten = 0
 
     @property
     def closed(self) -> bool:
@@ -166,7 +167,7 @@ class Session:
                 actions += self._handle(frame)
                 frame = None
         except SafelightError as error:
-            return actions + self.fail(error, frame.get("receipt") if frame else None)
+            return actions + self.fail(error, frame.get("receipt") if frame else self._parser.receipt)
         return actions
 
     def tick(self, now: int) -> list[Action]:
@@ -234,7 +235,9 @@ class Session:
     def _handle(self, frame: Frame) -> list[Action]:
         if frame.command not in stomp.CLIENT_COMMANDS:
             raise ProtocolViolation(f"{frame.command} is a frame that only servers send.")
-        if frame.body and frame.command != "SEND":
+        # 1.0: "The body of the SUBSCRIBE command is ignored."
+        ignored = frame.command == "SUBSCRIBE" and self.version == "1.0"
+        if frame.body and frame.command != "SEND" and not ignored:
             raise ProtocolViolation(f"A {frame.command} frame must not have a body.")
         if frame.command in {"CONNECT", "STOMP"}:
             return self._connect(frame)
@@ -251,11 +254,11 @@ class Session:
     def _connect(self, frame: Frame) -> list[Action]:
         if self.version is not None:
             raise ProtocolViolation("This session is connected already. Send CONNECT once.")
-        accepted = [version.strip() for version in (frame.get("accept-version") or "1.0").split(",")]
+        accepted = [version.strip() for version in frame.get_or("accept-version", "1.0").split(",")]
         version = next((version for version in stomp.VERSIONS if version in accepted), None)
         if version is None:
             raise ProtocolViolation(f"Supported protocol versions are {', '.join(reversed(stomp.VERSIONS))}.")
-        beats = re.fullmatch(r"\s*([0-9]{1,12})\s*,\s*([0-9]{1,12})\s*", frame.get("heart-beat") or "0,0")
+        beats = re.fullmatch(r"\s*([0-9]{1,12})\s*,\s*([0-9]{1,12})\s*", frame.get_or("heart-beat", "0,0"))
         if beats is None:
             raise ProtocolViolation("The heart-beat header is not of the form <milliseconds>,<milliseconds>.")
         self.version = self._parser.version = version
@@ -263,7 +266,9 @@ class Session:
         if version != "1.0" and self.terms.heart_beat:
             self._beat_in = offered and max(offered, self.terms.heart_beat)
             self._beat_out = wanted and max(wanted, self.terms.heart_beat)
-        return [Connect(_token(frame))]
+        token = _token(frame)
+        # 1.0's examples pad, those of CONNECT too.
+        return [Connect(token.strip() if token and version == "1.0" else token)]
 
     def _perform(self, frame: Frame) -> list[Action]:
         match frame.command:
@@ -295,26 +300,31 @@ class Session:
             raise ProtocolViolation(f"There is a subscription {key[:80]!r} already. Use another id.")
         if len(self.subscriptions) >= (most := self.terms.subscriptions):
             raise ProtocolViolation(f"A connection has at most {most} subscriptions. End some of them first.")
-        ack = frame.get("ack") or "auto"
+        ack = frame.get_or("ack", "auto")
         if ack not in {"auto", "client", "client-individual"} or (self.version == "1.0" and "-" in ack):
             raise ProtocolViolation(f"STOMP {self.version} has no ack mode {ack[:40]!r}.")
         after = frame.get("after")
         if after is not None and not re.fullmatch(r"[0-9]{1,15}", after):
             raise Invalid("The header after is not a number. Send the last seq that you have seen.")
         mode: AckMode = "auto" if ack == "auto" else "client" if ack == "client" else "client-individual"
-        subscription = Subscription(key, frame, mode, self._version, self._ended.pop(key, 0))
+        subscription = Subscription(key, frame, mode, self._version, self._ended.pop(key, self._forgotten))
         self.subscriptions[key] = subscription
         return Subscribe(subscription, None if after is None else int(after), frame.get("receipt"))
 
     def _unsubscribe(self, frame: Frame) -> list[Action]:
         key = self._key(frame)
-        subscription = self.subscriptions.pop(key, None)
-        if subscription is None:
-            return []
-        self._ended[key] = subscription.sent
-        if len(self._ended) > self.terms.subscriptions:
-            del self._ended[next(iter(self._ended))]
-        return [Unsubscribe(key)]
+        if self.version == "1.0":
+            # Either header will do: without an id "to no longer receive messages from that destination".
+            keys = [own for own, each in self.subscriptions.items() if key in {own, f" {each.destination}"}]
+        else:
+            keys = [key] if key in self.subscriptions else []
+        if not keys and key not in self._ended:  # what ended already is as wanted
+            raise ProtocolViolation(f"There is no subscription {key.strip()[:80]!r} to end. Send SUBSCRIBE first.")
+        for own in keys:
+            self._ended[own] = self.subscriptions.pop(own).sent
+            if len(self._ended) > self.terms.subscriptions:
+                self._forgotten = max(self._forgotten, self._ended.pop(next(iter(self._ended))))
+        return [Unsubscribe(own) for own in keys]
 
     def _acknowledge(self, frame: Frame) -> None:
         # Events can be had again by `after`, so nothing outstanding is kept: that the message was sent is all

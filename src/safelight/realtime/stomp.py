@@ -58,6 +58,11 @@ class Frame:
         """A header's value; of a repeated one the first, as "only the first header entry SHOULD be used"."""
         return next((value for key, value in self.headers if key == name), None)
 
+    def get_or(self, name: str, default: str) -> str:
+        """A header's value, or the default where it is missing; one that is there and empty is not missing."""
+        value = self.get(name)
+        return default if value is None else value
+
 
 def escape(text: str, version: str) -> str:
     """A header's name or value as `version` writes it."""
@@ -103,6 +108,11 @@ class Parser:
         self._headers: list[tuple[str, str]] = []
         self._length: int | None = None
         self._in_body = False
+
+    @property
+    def receipt(self) -> str | None:
+        """The receipt that the frame being read asks for, as far as it was read: an ERROR must name it."""
+        return next((value for name, value in self._headers if name == "receipt"), None)
 
     def push(self, data: bytes) -> None:
         """Take in more bytes. They are held at most until a limit is passed, which `pop` says."""

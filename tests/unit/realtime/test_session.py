@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conversing import TERMS, error, frame, opened, read
 
 from safelight.errors import NotFound
 from safelight.realtime import stomp
 from safelight.realtime.session import (
-    Action,
     Close,
     Connect,
     Send,
@@ -20,46 +18,6 @@ from safelight.realtime.session import (
     Write,
     message_tail,
 )
-from safelight.realtime.stomp import Frame, Limits, Parser
-
-TERMS = Terms(subscriptions=3, transactions=2, transaction_bytes=2_000)
-
-
-def frame(command: str, body: str = "", **headers: str) -> str:
-    lines = "".join(f"{name.replace('_', '-')}:{value}\n" for name, value in headers.items())
-    return f"{command}\n{lines}\n{body}\0"
-
-
-def opened(version: str = "1.2", heart_beat: str = "0,0", now: int = 0) -> Session:
-    session = Session(now, TERMS)
-    actions = session.receive(
-        frame("CONNECT", accept_version=version, host="h", heart_beat=heart_beat, passcode="t"), now
-    )
-    assert actions == [Connect("t")]
-    session.connected("s", now)
-    return session
-
-
-def read(text: str, version: str = "1.2") -> Frame:
-    parser = Parser(Limits(), version)
-    parser.push(text.encode())
-    found = parser.pop()
-    assert found is not None
-    return found
-
-
-def error(actions: list[Action], version: str = "1.2") -> Frame:
-    """The ERROR that ends these actions, checked for what every ERROR has."""
-    written, close = actions[-2:]
-    assert isinstance(written, Write)
-    assert close == Close(1008)
-    found = read(written.data, version)
-    assert found.command == "ERROR"
-    problem = json.loads(found.body)
-    assert problem["code"] == found.get("code")
-    assert problem["detail"] == found.get("message")
-    return found
-
 
 # --- connecting ---
 

@@ -51,16 +51,58 @@ def test_what_is_encoded_is_parsed_as_it_was_in_any_pieces(version: str, data: s
     assert got == sent
 
 
-@given(st.lists(st.binary(max_size=60) | st.sampled_from([b"SEND\n", b"a:b\n", b"\n", b"\0", b"CONNECT\r\n"])))
-def test_no_input_raises_anything_but_a_violation(pieces: list[bytes]) -> None:
-    parser = Parser(LIMITS, "1.2")
+SCRAPS = [
+    b"SEND\n",
+    b"CONNECT\r\n",
+    b"a:b\n",
+    b"a:\\",
+    b"\\c",
+    b"content-length:3\n",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xff",
+    b":",
+]
+soup = st.lists(st.binary(max_size=60) | st.sampled_from(SCRAPS))
+
+
+def take(pieces: list[bytes], version: str) -> tuple[list[Frame], bool]:
+    """The frames in what comes, and whether it ended in a violation."""
+    parser, got = Parser(LIMITS, version), []
     try:
         for piece in pieces:
             parser.push(piece)
-            while parser.pop() is not None:
-                pass
+            while (frame := parser.pop()) is not None:
+                got.append(frame)
     except ProtocolViolation:
-        return
+        return got, True
+    return got, False
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@given(pieces=soup)
+def test_no_input_raises_anything_but_a_violation_and_pieces_change_nothing(version: str, pieces: list[bytes]) -> None:
+    as_it_came = take(pieces, version)
+    assert take([b"".join(pieces)], version) == as_it_came
+    assert take([bytes([octet]) for octet in b"".join(pieces)], version) == as_it_came
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@given(data=st.data())
+def test_what_was_parsed_is_encoded_to_something_that_parses_alike(version: str, data: st.DataObject) -> None:
+    name, value = SAYABLE[version].filter(bool), SAYABLE[version]
+    headers = tuple(data.draw(st.lists(st.tuples(name, value), max_size=5)))
+    (once,) = parse(encode(Frame("ERROR", headers), version).encode(), version, Limits())
+    assert once.headers == headers
+    assert encode(once, version) == encode(Frame("ERROR", headers), version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@given(text=st.text(st.characters(codec="utf-8"), max_size=30))
+def test_no_text_in_a_header_ends_it_or_its_frame(version: str, text: str) -> None:
+    (frame,) = parse(encode(Frame("ERROR", (("message", text), ("last", "1"))), version).encode(), version, Limits())
+    assert [name for name, _ in frame.headers] == ["message", "last"]
 
 
 @pytest.mark.parametrize("command", sorted(CLIENT_COMMANDS))
