@@ -27,7 +27,7 @@ test: check $(PAGE) .venv/.browser ## everything: checks, page tests, server tes
 	cd web && npm test
 	.venv/bin/pytest
 
-unit: .venv/.test ## the tests that need no browser
+unit: .venv/.test web/node_modules/.ready ## the tests that need no browser
 	.venv/bin/pytest --ignore tests/e2e
 
 e2e: $(PAGE) .venv/.browser ## real server, real browser, real faults

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import queue
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,12 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
-import stomp  # type: ignore[import-untyped]
-import stompman
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from stompman.connection_ws import WebSocketConnection
 from tests.joblog import MB, THROUGH, JobLog, receive
 from tests.pictures import big_jpeg
 from tests.running import Server
@@ -556,71 +552,3 @@ async def test_e16_a_photo_is_watched_from_its_declaration_to_its_end(server: Se
     percents = [body["progressPercent"] for body in seen if body.get("photoId")]
     assert percents == sorted(percents)
     assert percents[-1] == 100
-
-
-# --- clients of others ---
-
-
-async def test_stompman_converses_unmodified(live: Live) -> None:
-    (photo,) = await live.log.create(JOB)
-    events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    async def note(frame: stompman.MessageFrame) -> None:
-        events.put_nowait(json.loads(frame.body))
-
-    server = stompman.ConnectionParameters("127.0.0.1", live.port, "", "usr_me", ws_uri_path="ws")
-    async with asyncio.timeout(PATIENCE):
-        async with stompman.Client([server], connection_class=WebSocketConnection) as client:
-            subscription = await client.subscribe(f"/topic/job/{JOB}", note, on_suppressed_exception=print)
-            assert (await events.get())["photoId"] == photo
-            async with client.begin() as transaction:
-                await transaction.send(b'{"a":1}', destination="/app/progress")
-            await live.log.change(JOB, photo, *THROUGH)
-            while (await events.get())["status"] != "COMPLETED":
-                pass
-            await subscription.unsubscribe()
-    assert live.reported == [("usr_me", {"a": 1})]
-
-
-class Listening(stomp.ConnectionListener):  # type: ignore[misc]
-    """Frames that stomp.py was given, out of its own thread."""
-
-    def __init__(self) -> None:
-        self.frames: queue.Queue[tuple[str, dict[str, str], str]] = queue.Queue()
-
-    def on_message(self, frame: Any) -> None:
-        self.frames.put(("MESSAGE", frame.headers, frame.body))
-
-    def on_receipt(self, frame: Any) -> None:
-        self.frames.put(("RECEIPT", frame.headers, frame.body))
-
-
-async def test_stomp_py_converses_unmodified(live: Live) -> None:
-    (photo,) = await live.log.create(JOB)
-    listener = Listening()
-
-    async def next_frame(command: str) -> tuple[dict[str, str], str]:
-        got, headers, body = await asyncio.to_thread(listener.frames.get, timeout=PATIENCE)
-        assert got == command
-        return headers, body
-
-    connection = stomp.WSConnection([("127.0.0.1", live.port)], ws_path="/ws", heartbeats=(10_000, 10_000))
-    connection.set_listener("", listener)
-    await asyncio.to_thread(connection.connect, passcode=ME, username="", wait=True)
-    try:
-        connection.subscribe(f"/topic/job/{JOB}", id="a:b", ack="client-individual", headers={"receipt": "r"})
-        assert (await next_frame("RECEIPT"))[0]["recovered"] == "snapshot"
-        headers, body = await next_frame("MESSAGE")
-        assert (headers["subscription"], json.loads(body)["photoId"]) == ("a:b", photo)
-        await next_frame("MESSAGE")
-        connection.ack(headers["ack"])
-        connection.begin("t")
-        connection.send("/app/progress", '{"a":1}', transaction="t")
-        connection.commit("t", headers={"receipt": "committed"})
-        assert (await next_frame("RECEIPT"))[0]["receipt-id"] == "committed"
-        assert live.reported == [(ME, {"a": 1})]
-        await live.log.change(JOB, photo, *THROUGH)
-        while json.loads((await next_frame("MESSAGE"))[1])["status"] != "COMPLETED":
-            pass
-    finally:
-        await asyncio.to_thread(connection.disconnect)
