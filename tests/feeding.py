@@ -1,0 +1,54 @@
+"""What makes events for watchers: photos sent by a client that bears every outage, tokens that end when they should."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import jwt
+
+from tests.running import Client, Server
+
+PATIENCE = 120.0
+
+
+def feed(client: Client, items: Sequence[dict[str, Any]], photos: Sequence[bytes], at_once: int = 4) -> None:
+    """Send and finalize every photo, again and again until the server has it."""
+
+    def send(item: dict[str, Any], photo: bytes) -> None:
+        _persist(lambda: httpx.put(item["presignedUrl"], content=photo, timeout=10), {200, 409})
+        _persist(lambda: client.post(f"/commands/upload/{item['photoId']}/finalize"), {204})
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(send, items, photos))
+
+
+def cancel(client: Client, photo_ids: Sequence[str], pause: float = 0.0) -> None:
+    """Cancel photos one after the other: each is a durable event, and a change of the job's counters another."""
+    for photo_id in photo_ids:
+        _persist(lambda name=photo_id: client.post(f"/commands/upload/{name}/cancel"), {204})  # type: ignore[misc]
+        time.sleep(pause)
+
+
+def _persist(call: Callable[[], httpx.Response], wanted: set[int]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            answer = call()
+            if answer.status_code in wanted:
+                return
+            assert answer.status_code >= 500, answer.text
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)  # the server is away; it has no way to tell us when it is back
+    raise AssertionError("the server did not come back")
+
+
+def short_token(server: Server, client: Client, seconds: float) -> str:
+    """An access token of the client's own sign-in that ends so soon."""
+    secret = (server.folder / "data" / "secret").read_text().strip()
+    claims = jwt.decode(client.token, secret, algorithms=["HS256"])
+    return jwt.encode({**claims, "exp": int(time.time() + seconds)}, secret, algorithm="HS256")
