@@ -12,9 +12,10 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from tests.tally import Tally, Told, read
 
@@ -43,9 +44,8 @@ class Wire(asyncio.Protocol):
         self._text = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(_UPGRADE % self._port)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self.transport.write(_UPGRADE % self._port)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.opened.done():
@@ -224,6 +224,21 @@ class Watcher:
         elif command == "ERROR":
             self.errors.append(headers["code"])
         self._news.set()
+
+
+@asynccontextmanager
+async def watching(watchers: Sequence[Watcher], patience: float = 60.0) -> AsyncIterator[None]:
+    """All of them run, and have their places when the block begins; TimeoutError after so many seconds."""
+    async with asyncio.timeout(patience):
+        running = [asyncio.create_task(watcher.run()) for watcher in watchers]
+        try:
+            for watcher in watchers:
+                await watcher.placed()
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _alone(port: int, token: str, job_id: str) -> None:

@@ -11,33 +11,17 @@ import signal
 import sqlite3
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.feeding import cancel, feed, short_token
 from tests.line import Line
 from tests.pictures import jpeg
 from tests.running import Client, Server
-from tests.watching import ABNORMAL, Watcher
+from tests.watching import ABNORMAL, Watcher, watching
 
 PATIENCE = 60.0
 SERVICE_RESTART = 1012
-
-
-@asynccontextmanager
-async def watching(watchers: Sequence[Watcher]) -> AsyncIterator[None]:
-    """All of them have their places when the block begins."""
-    async with asyncio.timeout(PATIENCE):
-        running = [asyncio.create_task(watcher.run()) for watcher in watchers]
-        try:
-            for watcher in watchers:
-                await watcher.placed()
-            yield
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
 
 
 async def declared(client: Client, count: int, size: int = 1_000) -> tuple[str, list[dict[str, Any]]]:

@@ -21,13 +21,13 @@ async def test_clients_may_rapidly_connect_and_disconnect() -> None:
     async with serving() as live:
         await live.log.create(JOB)
         chance = random.Random(1)
-        await _rounds(live, chance, AT_ONCE)
-        before = await _held(live)
-        await asyncio.gather(*(_rounds(live, random.Random(seed), ROUNDS // AT_ONCE) for seed in range(AT_ONCE)))
-        assert await _held(live) == before
+        await rounds(live, chance, AT_ONCE)
+        before = await held(live)
+        await asyncio.gather(*(rounds(live, random.Random(seed), ROUNDS // AT_ONCE) for seed in range(AT_ONCE)))
+        assert await held(live) == before
 
 
-async def _rounds(live: Live, chance: random.Random, count: int) -> None:
+async def rounds(live: Live, chance: random.Random, count: int) -> None:
     """Come, stay until a moment of chance, go in a way of chance."""
     for _ in range(count):
         heard: asyncio.Queue[str] = asyncio.Queue()
@@ -54,7 +54,7 @@ async def _rounds(live: Live, chance: random.Random, count: int) -> None:
         await wire.closed
 
 
-async def _held(live: Live) -> tuple[int, int, int, list[str]]:
+async def held(live: Live) -> tuple[int, int, int, list[str]]:
     """Tasks, file descriptors, connections and topics, once what is leaving has left."""
     await eventually(lambda: not len(live.channel.registry) and not live.hub.topics)
     quiet, last = 0, -1
