@@ -23,7 +23,17 @@ from benches.load import Request
 READY_SECONDS = 30
 COPYPARTY = "copyparty==1.20.26"
 TUSPYSERVER = "tuspyserver==4.4.3"
-PACKAGES = [COPYPARTY, TUSPYSERVER, "uvicorn", "httptools", "uvloop; platform_system != 'Windows'"]
+SOCKETIO = "python-socketio==5.18.1"
+WEBSOCKETS = "websockets==17.4"
+PACKAGES = [
+    COPYPARTY,
+    TUSPYSERVER,
+    SOCKETIO,
+    WEBSOCKETS,
+    "uvicorn",
+    "httptools",
+    "uvloop; platform_system != 'Windows'",
+]
 
 Prepare = Callable[[int, int], list[Request]]
 
@@ -37,12 +47,16 @@ class Rival:
     clean: Callable[[], None]
 
 
+def cache() -> Path:
+    """Where the benches keep what they install, outside the project."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safelight-bench"
+
+
 def bench_python() -> Path:
     """The interpreter of a virtual environment of the bench's own, made at its first run."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safelight-bench"
-    python = cache / "venv" / "bin" / "python"
+    python = cache() / "venv" / "bin" / "python"
     if not python.exists():
-        venv.create(cache / "venv", with_pip=True)
+        venv.create(cache() / "venv", with_pip=True)
     subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True, stdout=sys.stderr)
     return python
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 import typer
@@ -33,23 +33,27 @@ def serve(settings: Settings) -> None:
         app = create_app(settings)
     except (OSError, ValueError) as error:
         _refuse(str(error))
-    config = uvicorn.Config(
-        app,
-        http="safelight.http.ingest:IngestProtocol",
-        ws="safelight.realtime.websocket:LiveProtocol",
-        loop="auto",
-        ws_max_size=MAX_FRAME,
-        ws_per_message_deflate=False,
-        # Who does not read cannot answer a ping either: with the 20 seconds before it, the two minutes of E23.
-        ws_ping_timeout=100,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
+    config = uvicorn.Config(app, **uvicorn_options())
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_run(app, config, listening, port))
+
+
+def uvicorn_options() -> dict[str, Any]:
+    """How uvicorn is run; the benches run theirs likewise."""
+    return {
+        "http": "safelight.http.ingest:IngestProtocol",
+        "ws": "safelight.realtime.websocket:LiveProtocol",
+        "loop": "auto",
+        "ws_max_size": MAX_FRAME,
+        "ws_per_message_deflate": False,
+        # Who does not read cannot answer a ping either: with the 20 seconds before it, the two minutes of E23.
+        "ws_ping_timeout": 100,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": FINISH_SECONDS,
+    }
 
 
 async def _run(app: Safelight, config: uvicorn.Config, listening: socket.socket, port: int) -> None:
