@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 import secrets
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -30,9 +29,11 @@ from safelight.errors import (
 )
 from safelight.realtime import session as stomp_session
 from safelight.realtime.context import LiveContext
-from safelight.realtime.feed import Batch, Reader
+from safelight.realtime.direct import DirectWay, Line, lag
+from safelight.realtime.feed import Batch
 from safelight.realtime.messages import Header, messages, recovered
-from safelight.realtime.pipe import Pipe
+from safelight.realtime.pipe import Outlet, Pipe
+from safelight.realtime.reader import Reader
 from safelight.realtime.registry import Registry, Standing, Watched
 from safelight.realtime.session import Action, Session, Subscription
 from safelight.realtime.stomp import Frame
@@ -66,8 +67,7 @@ class Connection:
         self._sending_since: float | None = None
         self._ended = asyncio.Event()
         self._since = context.clock()
-        self._bytes = 0
-        self._lag = 0.0
+        self._line = Line(self._session, context.clock)
         self._log = log.bind(connection=self.id, transport=self.transport)
 
     async def run(self) -> None:
@@ -80,7 +80,7 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._log.debug("connection ended", bytes=self._bytes)
+            self._log.debug("connection ended", bytes=self._line.bytes)
 
     def tick(self) -> None:
         """Heart-beats, deadlines and the token's expiry; called about once a second."""
@@ -142,8 +142,8 @@ class Connection:
             since=self._since,
             subscriptions=watched,
             backlog=sum(each.backlog for each in watched),
-            lag_ms=round(max(self._lag, blocked) * 1000, 1),
-            bytes_sent=self._bytes,
+            lag_ms=round(max(self._line.lag, blocked) * 1000, 1),
+            bytes_sent=self._line.bytes,
         )
 
     # --- from the client ---
@@ -179,6 +179,8 @@ class Connection:
             case stomp_session.Unsubscribe(key):
                 if (pump := self._pumps.pop(key, None)) is not None:
                     pump.cancel()
+                    if (reader := self._readers.get(key)) is not None:
+                        reader.close()  # at once: not a message after this, or after its RECEIPT
             case stomp_session.Send(destination, frame):
                 await self._take(destination, frame)
             case stomp_session.Close(code):
@@ -191,7 +193,7 @@ class Connection:
         if self._session.closed or self._ended.is_set():
             return
         self._session.bucket = self._registry.sign_in(self, identity.user_id, self._now())
-        self._identity, self._credential = identity, _credential(identity, token)
+        self._identify(identity, token)
         self._log = self._log.bind(user=identity.user_id)
         self._log.debug("connected")
         await self._transmit(self._session.connected(self.id, self._now()))
@@ -208,7 +210,7 @@ class Connection:
             renewed = await self._context.authenticate(token)
             if renewed.user_id != self.user_id:
                 raise Unauthenticated("This token is another user's. Connect again with it.")
-            self._identity, self._credential = renewed, _credential(renewed, token)
+            self._identify(renewed, token)
         else:
             raise NotFound(f"There is no destination {destination[:80]!r} to send to.")
 
@@ -234,10 +236,12 @@ class Connection:
         kind, _, name = reader.topic.partition(".")
         words = self._log.bind(**{kind: name})
         headers: tuple[Header, ...] = ()
+        direct = self._direct_way(subscription)
         try:
             async for batch in reader:
                 self._user()
                 if batch.recovered is not None:
+                    reader.direct = None
                     headers = recovered(batch)
                     words.debug("subscription recovered", by=batch.recovered, seq=batch.seq)
                     if receipt is not None:
@@ -248,6 +252,8 @@ class Connection:
                         await self._transmit(text)
                     self._measure(batch, live=not headers)
                     headers = ()
+                if not headers:
+                    reader.direct = direct
             raise NotFound("What this subscription showed is gone.")
         except SafelightError as error:
             await self._fail(error, receipt)
@@ -259,12 +265,18 @@ class Connection:
                 del self._readers[subscription.key]
             self._context.hub.release(reader)
 
+    def _direct_way(self, subscription: Subscription) -> DirectWay | None:
+        """The short way, where the pipe has one and the subscription's messages are like everybody's."""
+        if not isinstance(self._pipe, Outlet) or subscription.ack != "auto":
+            return None
+        return DirectWay(self._line, subscription, self._pipe)
+
     def _measure(self, batch: Batch, *, live: bool) -> None:
         self._flushes.events_out += len(batch.events)
         # What was recovered may be days old; what came live, in order, is as late as its first event.
-        if live and (committed := _seconds(batch.events[0].timestamp)) is not None:
-            self._lag = max(0.0, self._context.clock() / 1000 - committed)
-            self._flushes.lag(self._lag)
+        if live and (late := lag(batch, self._context.clock())) is not None:
+            self._line.lag = late
+            self._flushes.lag(late)
 
     async def _transmit(self, text: str) -> None:
         async with self._sending:
@@ -278,7 +290,7 @@ class Connection:
             finally:
                 self._sending_since = None
         size = len(text) if text.isascii() else len(text.encode())
-        self._bytes += size
+        self._line.bytes += size
         self._flushes.bytes_out += size
         self._session.wrote(self._now())
 
@@ -308,9 +320,12 @@ class Connection:
             raise TokenExpired
         return self._identity.user_id
 
+    def _identify(self, identity: Identity, token: str) -> None:
+        self._identity, self._credential = identity, _credential(identity, token)
+        self._line.expires_at = math.inf if identity.expires_at is None else identity.expires_at
+
     def _expired(self) -> bool:
-        expires_at = self._identity.expires_at if self._identity else None
-        return expires_at is not None and self._context.clock() >= expires_at
+        return self._context.clock() >= self._line.expires_at
 
     def _now(self) -> int:
         return int(self._loop.time() * 1000)
@@ -323,11 +338,6 @@ class Connection:
 
 def _credential(identity: Identity, token: str) -> str:
     return identity.session_id or hashlib.sha256(token.encode()).hexdigest()
-
-
-@lru_cache(256)  # the readers of one event ask one after the other
-def _seconds(timestamp: str) -> float | None:
-    return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
 
 
 def _renewal(frame: Frame) -> str:

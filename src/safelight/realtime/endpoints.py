@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from safelight.errors import OriginRefused, Restarting, SafelightError
 from safelight.realtime.connection import Connection
 from safelight.realtime.context import LiveContext
-from safelight.realtime.pipe import Pipe, WebSocketPipe
+from safelight.realtime.pipe import Pipe, websocket_pipe
 from safelight.realtime.registry import Registry
 from safelight.realtime.session import POLICY
 from safelight.realtime.stomp import SUBPROTOCOLS
@@ -48,7 +48,7 @@ class LiveChannel:
         offered: list[str] = scope.get("subprotocols", [])
         chosen = next((protocol for protocol in SUBPROTOCOLS if protocol in offered), None)
         await send({"type": "websocket.accept", "subprotocol": chosen, "headers": []})
-        await self._run(WebSocketPipe(scope, receive, send))
+        await self._run(websocket_pipe(scope, receive, send))
 
     async def serve(self, pipe: Pipe) -> None:
         """Converse over an open pipe until one side ends it: the one line that a further transport needs."""

@@ -10,15 +10,19 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, Literal, Protocol, Self
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import orjson
 
-from safelight.realtime.meters import Meters
-from safelight.realtime.tempo import Tempo
+from safelight.realtime.meters import Flushes
+
+if TYPE_CHECKING:
+    from safelight.realtime.reader import Reader
 
 Recovered = Literal["replay", "snapshot"]
+# Readers written to in one turn of the event loop: about 2 ms.
+_WOKEN_AT_ONCE: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Event:
     percent: float
     timestamp: str = ""
     """When it was committed, ISO 8601."""
+    number: int = field(default_factory=count(1).__next__, compare=False, repr=False)
+    """What this process calls it: no other event here has the same."""
     forms: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -58,13 +64,51 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A flush as the bytes that go out: `size` bytes of frames, `data` with what the transport adds, `number` the
+    highest of its events.
+    """
+
+    data: bytes
+    size: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """What one flush gives a reader, in order. `recovered` opens a new beginning, with the `seq` reached by it."""
+    """What one flush gives a reader, in order. `recovered` opens a new beginning, with the `seq` reached by it.
+
+    `forms` and `encoded` keep what it was encoded to for as long as the flush lasts.
+    """
 
     events: Sequence[Event]
     recovered: Recovered | None = None
     seq: int | None = None
     forms: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    encoded: dict[str, Encoded] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class Flush:
+    """What readers at one place (`number`, `version`) are given in one turn of the event loop, and what is the same for
+    all of them. Without a batch there is nothing to write. `more`: work is left for the task that iterates.
+    """
+
+    number: int
+    version: int
+    reached: int
+    """The place after it."""
+    seen: int
+    more: bool
+    batch: Batch | None = None
+    now: int | None = None
+    """Unix milliseconds at its first write."""
+    at: int = 0
+    """The same by the event loop's clock."""
+    lag: float | None = None
+    """Seconds since its oldest event was committed."""
+    written: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +128,11 @@ class Feed:
     Durable events wake them within the same turn of the event loop, the rest at most `hertz` times a second.
     """
 
-    def __init__(self, name: str, backlog: int, hertz: float) -> None:
+    def __init__(self, name: str, backlog: int, hertz: float, flushes: Flushes) -> None:
         self.name = name
+        self.flush = _NOTHING
+        """The one that was asked for last."""
+        self._flushes = flushes
         self.interval = 1 / hertz
         self.head = 0
         self.version = 0
@@ -97,6 +144,8 @@ class Feed:
         self._loop = asyncio.get_running_loop()
         self._last_release = self._loop.time() - self.interval
         self._waking: asyncio.Handle | None = None
+        self._to_wake: list[Reader] = []
+        self._news = False
         self._releasing: asyncio.Handle | None = None
         self._memo: tuple[tuple[object, ...], Batch, int, int] | None = None
 
@@ -161,6 +210,24 @@ class Feed:
             self._memo = (key, *self._collect(number, version, limit, progress=progress))
         return self._memo[1:]
 
+    def flush_from(self, number: int, version: int, limit: int) -> Flush:
+        """What a reader at this place is to be given now."""
+        self._count(self.flush)
+        if not self.covers(number):
+            self.flush = Flush(number, version, number, version, more=True)
+        elif number == self.head and not self.has_progress(version):
+            self.flush = Flush(number, version, number, version, more=False)
+        else:
+            batch, reached, seen = self.collect(number, version, limit)
+            more = reached < self.head or self.has_progress(seen)
+            self.flush = Flush(number, version, reached, seen, more, batch if batch.events else None)
+        return self.flush
+
+    @staticmethod
+    def conflated(batch: Batch, durable: int, version: int, seen: int) -> int:
+        """How much byte progress a reader was spared that is given this batch, with so many durable events in it."""
+        return seen - version - (len(batch.events) - durable) if seen > version > 0 else 0  # at 0 it has just come
+
     def close(self) -> None:
         """Wake every reader for the last time; each finds its end."""
         for handle in (self._waking, self._releasing):
@@ -191,149 +258,29 @@ class Feed:
         self._last_release = self._loop.time()
         self._released = self.version
         self._changes += 1
-        self._wake()
+        self._wake_soon()
 
     def _wake_soon(self) -> None:
+        self._news = True
         if self._waking is None:
             self._waking = self._loop.call_soon(self._wake)
 
     def _wake(self) -> None:
-        if self._waking is not None:
-            self._waking.cancel()
-            self._waking = None
-        for reader in self.readers:
-            reader.ready.set()
+        """Tell some of the readers; the rest in the next turns of the loop, since others must get theirs."""
+        if not self._to_wake:
+            self._to_wake, self._news = list(self.readers), False
+        for reader in self._to_wake[-_WOKEN_AT_ONCE:]:
+            reader.wake()
+        del self._to_wake[-_WOKEN_AT_ONCE:]
+        self._count(self.flush)
+        self.flush = _NOTHING
+        self._waking = self._loop.call_soon(self._wake) if self._to_wake or self._news else None
+
+    def _count(self, flush: Flush) -> None:
+        if flush.written and flush.batch is not None:
+            conflated = self.conflated(flush.batch, flush.reached - flush.number, flush.version, flush.seen)
+            self._flushes.flushed(flush.written, len(flush.batch.events), conflated, flush.bytes, flush.lag)
 
 
-class Topic(Protocol):
-    """What a reader reads: a feed, and the way to its present."""
-
-    feed: Feed
-
-    async def recover(self, after: int | None, number: int) -> Recovery:
-        """The recovery of a reader that has everything up to `after`, or nothing (None), registered at `number`."""
-
-
-class Reader:
-    """One subscription's place in a topic: an asynchronous iterator of batches that ends when it is closed.
-
-    The first batch always bears `recovered`, even when it has no events; so does the first after an overflow.
-    The time from one batch to the call for the next is taken for the time that its socket needed: byte progress
-    comes the less often the longer that is (Tempo), durable events at once.
-    """
-
-    def __init__(self, topic: Topic, after: int | None, chunk: int, meters: Meters) -> None:
-        self.ready = asyncio.Event()
-        self.closed = False
-        self._topic = topic
-        self._after = after
-        self._chunk = chunk
-        self._meters = meters
-        self._number = topic.feed.head
-        self._version = 0
-        self._owed: Sequence[Event] = ()
-        self._given = 0
-        self._placed = False
-        self._loop = asyncio.get_running_loop()
-        self._tempo = Tempo(topic.feed.interval)
-        self._gave: float | None = None
-        self._had_progress = False
-        self._progress_from = 0.0
-        topic.feed.readers.add(self)
-
-    @property
-    def topic(self) -> str:
-        """The name of the topic read."""
-        return self._topic.feed.name
-
-    @property
-    def backlog(self) -> int:
-        """Durable events that this reader has yet to be given."""
-        return len(self._owed) - self._given + max(0, self._topic.feed.head - self._number)
-
-    @property
-    def pause(self) -> float:
-        """Seconds between two flushes of byte progress; 0 for a reader that keeps up."""
-        return self._tempo.pause
-
-    def close(self) -> None:
-        """End the iteration. Closing twice is not an error."""
-        self.closed = True
-        self._topic.feed.readers.discard(self)
-        self.ready.set()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Batch:
-        feed = self._topic.feed
-        self._ask()
-        while not self.closed:
-            if not self._placed or (self._given == len(self._owed) and not feed.covers(self._number)):
-                return self._give(await self._recover())
-            if self._given < len(self._owed):
-                # A long recovery to a fast socket never waits: others must get their turn.
-                await asyncio.sleep(0)
-                return self._give(Batch(self._take_owed()))
-            progress = feed.has_progress(self._version)
-            due = progress and (not self._progress_from or self._loop.time() >= self._progress_from)
-            if self._number < feed.head or due:
-                batch = self._collect(progress=due)
-                if batch.events:
-                    return self._give(batch)
-                continue
-            self.ready.clear()
-            if progress:
-                await self._ready_by(self._progress_from)
-            else:
-                await self.ready.wait()
-        raise StopAsyncIteration
-
-    def _give(self, batch: Batch) -> Batch:
-        self._gave = self._loop.time()
-        return batch
-
-    def _ask(self) -> None:
-        if self._gave is None:
-            return
-        now = self._loop.time()
-        self._tempo.took(now - self._gave)
-        if self._had_progress:
-            self._progress_from = now + self._tempo.pause if self._tempo.pause else 0.0
-        self._gave, self._had_progress = None, False
-
-    async def _ready_by(self, when: float) -> None:
-        """Wait until the topic wakes its readers, or it is time for byte progress that is there already."""
-        timer = self._loop.call_at(when, self.ready.set)
-        try:
-            await self.ready.wait()
-        finally:
-            timer.cancel()
-
-    def _collect(self, *, progress: bool) -> Batch:
-        number, version = self._number, self._version
-        batch, self._number, self._version = self._topic.feed.collect(number, version, self._chunk, progress=progress)
-        if self._version > version:
-            self._had_progress = True
-            if version:  # else it has only just come, and was spared nothing
-                seen = len(batch.events) - (self._number - number)
-                self._meters.flushes.conflated += self._version - version - seen
-        return batch
-
-    async def _recover(self) -> Batch:
-        recovery = await self._topic.recover(self._after, self._number)
-        if recovery.kind == "replay":
-            self._meters.replays.observe(len(recovery.events))
-        else:
-            self._meters.snapshots.inc()
-        self._placed, self._after = True, None
-        self._owed, self._given = recovery.events, 0
-        self._number, self._version = recovery.number, recovery.version
-        return Batch(self._take_owed(), recovery.kind, recovery.seq)
-
-    def _take_owed(self) -> Sequence[Event]:
-        taken = self._owed[self._given : self._given + self._chunk]
-        self._given += len(taken)
-        if self._given == len(self._owed):
-            self._owed, self._given = (), 0
-        return taken
+# The place of no reader.
+_NOTHING: Final = Flush(-1, -1, -1, -1, more=True)

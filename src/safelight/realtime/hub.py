@@ -11,8 +11,9 @@ import structlog
 
 from safelight.errors import NotFound
 from safelight.ports import Broker, Subscription
-from safelight.realtime.feed import Event, Feed, Reader
+from safelight.realtime.feed import Event, Feed
 from safelight.realtime.meters import Meters
+from safelight.realtime.reader import Reader
 from safelight.realtime.topics import History, JobTopic, UserTopic
 
 log = structlog.get_logger()
@@ -123,7 +124,7 @@ class Hub:
 
     def _make(self, name: str) -> JobTopic | UserTopic:
         kind, _, id_ = name.partition(".")
-        feed = Feed(name, self._pace.backlog, self._pace.hertz)
+        feed = Feed(name, self._pace.backlog, self._pace.hertz, self.meters.flushes)
         if kind == "job":
             return JobTopic(id_, self._history, feed, self._pace.patience)
         return UserTopic(id_, self._history, feed)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from safelight.realtime.feed import Batch, Event
+from safelight.realtime.feed import Batch, Encoded, Event
+from safelight.realtime.pipe import Outlet
 from safelight.realtime.session import Subscription, message_tail
 
 # Frames of one flush share a message of the transport up to about this many characters.
 _MESSAGE: Final = 32 * 1024
+# Of one flush: readers who all call their subscriptions differently are not to fill the memory.
+_FORMS: Final = 64
 
 Header = tuple[str, str]
 
@@ -24,12 +27,12 @@ def messages(subscription: Subscription, batch: Batch, headers: tuple[Header, ..
     """The MESSAGE frames of one flush, several to a message of the transport; the first bears `headers`."""
     extra = "".join(f"{name}:{value}\n" for name, value in headers)
     if subscription.destination.endswith("/batch"):
-        yield subscription.message(_array(subscription.destination, batch), extra)
+        yield subscription.message(_array(subscription.destination, batch), extra, batch.events[-1].number)
         return
     frames: list[str] = []
     size = 0
     for event in batch.events:
-        frame = subscription.message(_single(subscription.destination, event), extra)
+        frame = subscription.message(_single(subscription.destination, event), extra, event.number)
         extra = ""
         frames.append(frame)
         size += len(frame)
@@ -38,6 +41,21 @@ def messages(subscription: Subscription, batch: Batch, headers: tuple[Header, ..
             frames, size = [], 0
     if frames:
         yield "".join(frames)
+
+
+def encoded(subscription: Subscription, batch: Batch, outlet: Outlet, form: str) -> Encoded:
+    """The bytes of one flush, the same for all readers of one `form` (of the outlet and of the subscription)."""
+    found = batch.encoded.get(form)
+    if found is None:
+        texts = [text.encode() for text in messages(subscription, batch, ())]
+        found = Encoded(
+            data=b"".join(map(outlet.encode, texts)),
+            size=sum(map(len, texts)),
+            number=max(event.number for event in batch.events),
+        )
+        if len(batch.encoded) < _FORMS:
+            batch.encoded[form] = found
+    return found
 
 
 def _single(destination: str, event: Event) -> str:

@@ -32,6 +32,17 @@ class Flushes:
         self._lags[bisect_left(_LAGS, seconds)] += 1
         self._lag_sum += seconds
 
+    def flushed(self, readers: int, events: int, conflated: int, size: int, lag: float | None) -> None:
+        """A batch of so many events was written to so many readers, `size` bytes to all of them together; each was
+        spared so much byte progress, and its oldest event was `lag` seconds old.
+        """
+        self.events_out += readers * events
+        self.bytes_out += size
+        self.conflated += readers * conflated
+        if lag is not None:
+            self._lags[bisect_left(_LAGS, lag)] += readers
+            self._lag_sum += readers * lag
+
     def collect(self) -> Iterator[Metric]:
         """The metrics, as prometheus_client asks a collector for them."""
         for name, words, value in (

@@ -105,16 +105,28 @@ class Subscription:
         self.sent = sent
         id_ = frame.get("id")
         line = "" if id_ is None else f"subscription:{stomp.escape(id_, version)}\n"
+        self.form = f"{self.destination}\n{line}{version}"
+        """Subscriptions of one form are sent the same text, where they do not acknowledge."""
         self._head = f"MESSAGE\n{line}message-id:"
         self._suffix = stomp.escape(f"@{key}", version)
         # Only 1.2 acknowledges by a header of its own; 1.0 and 1.1 name the message-id.
         self._ack_header = version == "1.2" and ack != "auto"
 
-    def message(self, tail: str, extra: str = "") -> str:
-        """A MESSAGE frame of a `tail` (from `message_tail`) and further header lines, each ended by LF."""
-        self.sent += 1
-        ack = f"ack:{self.sent}{self._suffix}\n" if self._ack_header else ""
-        return f"{self._head}{self.sent}{self._suffix}\n{ack}{extra}{tail}"
+    def message(self, tail: str, extra: str = "", number: int | None = None) -> str:
+        """A MESSAGE frame of a `tail` (from `message_tail`) and further header lines, each ended by LF.
+
+        `number` names it for all readers alike; a subscription that acknowledges counts its own.
+        """
+        if number is None or self.ack != "auto":
+            number = self.sent + 1
+        self.wrote(number)
+        ack = f"ack:{number}{self._suffix}\n" if self._ack_header else ""
+        return f"{self._head}{number}{self._suffix}\n{ack}{extra}{tail}"
+
+    def wrote(self, number: int) -> None:
+        """A message of that number was sent."""
+        if number > self.sent:
+            self.sent = number
 
 
 def message_tail(destination: str, body: str) -> str:

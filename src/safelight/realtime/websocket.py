@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import socket
 from asyncio.transports import BaseTransport, Transport
+from http import HTTPStatus
 from typing import Final, cast
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
 
 from safelight.errors import FrameTooLarge
+from safelight.realtime.pipe import WRITER
 from safelight.realtime.session import Session, Write
 
 PATHS: Final = frozenset({"/ws", "/ws/websocket"})
@@ -42,6 +45,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
 
     _refused = False
+    _room = True
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -50,6 +54,27 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if not self._refused:
             super().data_received(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._room = False
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._room = True
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            # Of what type an extension is, its name says (ASGI).
+            cast(dict[str, object], self.scope["extensions"])[WRITER] = self
+
+    def write_now(self, data: bytes) -> bool:
+        """Whole frames, past everything that `send` asks and does for each; see Outlet.write."""
+        if not self._room or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(data)
+        return True
 
     async def send(self, message: ASGISendEvent) -> None:
         # Closed by the protocol itself, which the application has yet to read: it is not the application's mistake.

@@ -10,8 +10,9 @@ from tests.joblog import MB, THROUGH, JobLog, crash, lease, receive, retry, stor
 
 from safelight.adapters.memory import MemoryBroker
 from safelight.errors import NotFound
-from safelight.realtime.feed import Batch, Reader
+from safelight.realtime.feed import Batch
 from safelight.realtime.hub import Hub, Pace
+from safelight.realtime.reader import Reader
 
 JOB = "job_a"
 PATIENCE = 20.0

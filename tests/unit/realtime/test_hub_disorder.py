@@ -13,8 +13,8 @@ from tests.joblog import THROUGH, JobLog, crash, receive, retry
 
 from safelight.adapters.memory import MemoryBroker
 from safelight.domain.photo import PhotoStatus
-from safelight.realtime.feed import Reader
 from safelight.realtime.hub import Hub, Pace
+from safelight.realtime.reader import Reader
 
 JOB = "job_a"
 PHOTOS = 3

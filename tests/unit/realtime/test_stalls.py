@@ -10,8 +10,8 @@ from tests.joblog import MB, JobLog, receive, store
 
 from safelight.adapters.memory import MemoryBroker
 from safelight.domain.events import encode, progress_update
-from safelight.realtime.feed import Reader
 from safelight.realtime.hub import Hub, Pace
+from safelight.realtime.reader import Reader
 from safelight.realtime.stalls import StallWatch
 
 JOB = "job_a"
