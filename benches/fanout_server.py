@@ -21,6 +21,7 @@ from safelight.adapters.memory import MemoryBroker
 from safelight.app import now
 from safelight.cli.serving import uvicorn_options
 from safelight.domain.identity import Identity
+from safelight.log import configure
 from safelight.realtime.endpoints import LiveChannel, LiveContext
 from safelight.realtime.hub import Hub
 
@@ -54,6 +55,7 @@ class Log:
 
 async def main(port: int) -> None:
     """Serve until told to stop."""
+    configure("info")
     broker, log = MemoryBroker(), Log()
     hub = Hub(broker, log)
     await hub.start()

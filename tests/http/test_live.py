@@ -112,10 +112,11 @@ class Peer:
 
 @asynccontextmanager
 async def serving(**context: Any) -> AsyncIterator[Live]:
-    """A live channel on a free port, in this event loop; keywords are fields of LiveContext."""
+    """A live channel on a free port, in this event loop; keywords are fields of LiveContext, `ws` is uvicorn's."""
     broker = MemoryBroker()
     log = JobLog(broker)
     pace = context.pop("pace", Pace(patience=0))
+    ws = context.pop("ws", "safelight.realtime.websocket:LiveProtocol")
     live = Live(log, Hub(broker, log, pace))
     await live.hub.start()
     live.channel = LiveChannel(
@@ -136,7 +137,7 @@ async def serving(**context: Any) -> AsyncIterator[Live]:
         app,
         lifespan="off",
         log_config=None,
-        ws="safelight.realtime.websocket:LiveProtocol",
+        ws=ws,
         ws_max_size=MAX_FRAME,
         ws_per_message_deflate=False,
     )
@@ -233,6 +234,36 @@ async def test_e4_a_token_is_renewed_in_place(live: Live) -> None:
         live.now = 8_000
         await live.log.change(JOB, photo, receive())
         await peer.events(3)
+
+
+async def test_e4_nothing_is_delivered_once_the_token_has_expired(live: Live) -> None:
+    (photo,) = await live.log.create(JOB)
+    async with dial(live) as peer:
+        await peer.sign_in("usr_me:2000")
+        await peer.say("SUBSCRIBE", id="0", destination=f"/topic/job/{JOB}")
+        await peer.events(2)
+        await live.log.change(JOB, photo, receive())
+        await peer.events(3)
+        live.now = 2_000
+        await live.log.change(JOB, photo, *THROUGH[1:])
+        frame = await peer.hear()
+        while frame.command == "MESSAGE" and json.loads(frame.body)["seq"] <= 4:
+            frame = await peer.hear()
+        assert (frame.command, frame.get("code")) == ("ERROR", "token-expired")
+
+
+@pytest.mark.parametrize("ws", ["websockets-sansio", "safelight.realtime.websocket:LiveProtocol"])
+async def test_e16_any_server_that_speaks_asgi_will_do(ws: str) -> None:
+    async with serving(ws=ws) as live, dial(live) as peer:
+        (photo,) = await live.log.create(JOB)
+        await peer.sign_in()
+        await peer.say("SUBSCRIBE", id="0", destination=f"/topic/job/{JOB}")
+        await peer.events(2)
+        for change in THROUGH:
+            await live.log.change(JOB, photo, change)
+            await asyncio.sleep(0.01)
+        end = live.log.written[JOB].job.seq
+        assert [body["seq"] for body in await peer.events(end)] == list(range(3, end + 1))
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
 
 from safelight.realtime.feed import Batch, Flush
 from safelight.realtime.messages import encoded
 from safelight.realtime.pipe import Outlet
 from safelight.realtime.session import Session, Subscription
-
-# Bytes of one flush; more is sent in pieces, with a wait for room before each.
-_AT_ONCE: Final = 32 * 1024
 
 
 @dataclass(slots=True)
@@ -58,9 +54,9 @@ class DirectWay:
         if now >= line.expires_at or line.session.closed:
             return False
         frames = batch.encoded.get(self._form) or encoded(self._subscription, batch, self._outlet, self._form)
-        size = frames.size
-        if size > _AT_ONCE or not self._write(frames.data):
+        if frames.data is None or not self._write(frames.data):
             return False
+        size = frames.size
         self._subscription.wrote(frames.number)
         line.session.wrote(flush.at)
         line.bytes += size

@@ -65,11 +65,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A flush as the bytes that go out: `size` bytes of frames, `data` with what the transport adds, `number` the
-    highest of its events.
+    """A flush as the bytes that go out: `size` bytes of frames, `data` with what the transport adds (None where that is
+    too much at once), `number` the highest of its events.
     """
 
-    data: bytes
+    data: bytes | None
     size: int
     number: int
 
@@ -274,7 +274,10 @@ class Feed:
         del self._to_wake[-_WOKEN_AT_ONCE:]
         self._count(self.flush)
         self.flush = _NOTHING
-        self._waking = self._loop.call_soon(self._wake) if self._to_wake or self._news else None
+        if self._to_wake or self._news:
+            self._waking = self._loop.call_soon(self._wake)
+        else:
+            self._waking = self._memo = None  # what the flush was encoded to goes with it
 
     def _count(self, flush: Flush) -> None:
         if flush.written and flush.batch is not None:

@@ -44,15 +44,16 @@ def messages(subscription: Subscription, batch: Batch, headers: tuple[Header, ..
 
 
 def encoded(subscription: Subscription, batch: Batch, outlet: Outlet, form: str) -> Encoded:
-    """The bytes of one flush, the same for all readers of one `form` (of the outlet and of the subscription)."""
+    """The bytes of one flush, the same for all readers of one `form` (of the outlet and of the subscription).
+
+    None are kept of one so large that it must be sent in pieces, with a wait for room before each.
+    """
     found = batch.encoded.get(form)
     if found is None:
         texts = [text.encode() for text in messages(subscription, batch, ())]
-        found = Encoded(
-            data=b"".join(map(outlet.encode, texts)),
-            size=sum(map(len, texts)),
-            number=max(event.number for event in batch.events),
-        )
+        size = sum(map(len, texts))
+        data = b"".join(map(outlet.encode, texts)) if size <= _MESSAGE else None
+        found = Encoded(data, size, max(event.number for event in batch.events))
         if len(batch.encoded) < _FORMS:
             batch.encoded[form] = found
     return found

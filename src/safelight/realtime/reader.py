@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol, Self
 
+import structlog
+
 from safelight.realtime.feed import Batch, Event, Feed, Flush, Recovery
 from safelight.realtime.meters import Meters
 from safelight.realtime.tempo import Tempo
+
+log = structlog.get_logger()
 
 
 class Topic(Protocol):
@@ -87,7 +91,7 @@ class Reader:
             flush = self._topic.feed.flush
             if flush.number != self._number or flush.version != self._version:
                 flush = self._topic.feed.flush_from(self._number, self._version, self._chunk)
-            if flush.batch is None or direct.write(flush):
+            if flush.batch is None or self._written(direct, flush):
                 self._number, self._version = flush.reached, flush.seen
                 if not flush.more:
                     return
@@ -123,6 +127,14 @@ class Reader:
             finally:
                 self._resting = False
         raise StopAsyncIteration
+
+    def _written(self, direct: Direct, flush: Flush) -> bool:
+        try:
+            return direct.write(flush)
+        except Exception:  # one connection must not cost the others their turn; the iteration will meet it again
+            log.exception("not written directly", topic=self.topic)
+            self.direct = None
+            return False
 
     def _give(self, batch: Batch) -> Batch:
         self._gave = self._loop.time()
