@@ -1,11 +1,13 @@
 """Fan-out: 200-byte events to 200, 1,000 and 5,000 readers of one job, beside other WebSocket servers on this machine.
 
 All servers run at once, each with its readers connected, and take turns, round by round. At saturation four events are
-on their way at any time, published one by one. At the fixed rate there are 10,000 deliveries a second, whatever the
-number of readers. Latencies run from the moment at which an event was due to the moment at which a reader has it, the
-load generator's own time included. Safelight's figures contain what its hub does for a subscription
-(benches/fanout_server.py says what, and what is left out); its readers speak STOMP and get STOMP frames.
-Its hub gives a reader in one WebSocket message what came since the last: `events_per_message` says how many that are.
+on their way at any time; Safelight's hub gives a reader in one WebSocket message what came since the last, and
+`events_per_message` says how many that are. `one_event_at_a_time` is the same with one event on its way: there is
+nothing to put together, and each event's round through the load generator counts. At the fixed rate there are 10,000
+deliveries a second, whatever the number of readers. Latencies run from the moment at which an event was due to the moment
+at which a reader has it, the load generator's own time included. Safelight's figures contain what its hub does for a
+subscription (benches/fanout_server.py says what, and what is left out); its readers speak STOMP and get STOMP frames.
+Memory is the server's own, without the kernel's buffers, before anything is sent.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from benches.readers import BODY, Speech
 READERS = (200, 1_000, 5_000)
 ROUNDS = 5
 AHEAD = 4
-SATURATED_SECONDS = 1.5
+SATURATED_SECONDS = 1.2
 PACED_SECONDS = 2.0
 DELIVERIES_PER_SECOND = 10_000
 LEAST = {"python_socketio": 3.0, "websockets_broadcast": 1.0}
@@ -90,7 +92,7 @@ class Contestant:
         if not line:
             raise RuntimeError("the readers have ended")
         found: dict[str, float] = json.loads(line)
-        assert not found["lost"], f"the server closed {found['lost']} connections"
+        assert not found["lost"], f"{self.server.args!r} closed {found['lost']} connections"
         if found.get("delivered"):
             found["cpu_us"] = (self._cpu_seconds() - before) / found["delivered"] * 1e6
         return found
@@ -113,11 +115,13 @@ def _with_readers(readers: int) -> dict[str, Any]:
         for round_ in range(ROUNDS + 1):
             for name, contestant in contestants.items():
                 full = contestant.do("saturate", seconds=SATURATED_SECONDS, ahead=AHEAD)
+                single = contestant.do("saturate", seconds=SATURATED_SECONDS, ahead=1)
                 paced = contestant.do("paced", seconds=PACED_SECONDS, per_second=DELIVERIES_PER_SECOND / readers)
                 if not round_:  # the first one warms up
                     continue
                 for figure, value in (
                     ("deliveries_per_second", full["per_second"]),
+                    ("one_event_at_a_time_per_second", single["per_second"]),
                     ("saturated_cpu_us_per_delivery", full["cpu_us"]),
                     ("events_per_message", full["per_frame"]),
                     ("p50_ms", paced["p50_ms"]),
@@ -126,15 +130,23 @@ def _with_readers(readers: int) -> dict[str, Any]:
                     ("paced_cpu_us_per_delivery", paced["cpu_us"]),
                 ):
                     found.setdefault(figure, {}).setdefault(name, []).append(value)
-    ours = found["deliveries_per_second"]["safelight"]
-    ratios = {
-        name: _spread([mine / theirs for mine, theirs in zip(ours, theirs_all, strict=True)])
-        for name, theirs_all in found["deliveries_per_second"].items()
-        if name != "safelight"
-    }
     memory = {name: round(values[0], 1) for name, values in found.pop("memory_kib_per_connection").items()}
     figures = {figure: {name: _spread(values) for name, values in by_name.items()} for figure, by_name in found.items()}
-    return {"ratio_to": ratios, **figures, "memory_kib_per_connection": memory}
+    ratios = {
+        "ratio_to": _ratios(found["deliveries_per_second"]),
+        "ratio_one_event_at_a_time": _ratios(found["one_event_at_a_time_per_second"]),
+        "ratio_of_paced_cpu": _ratios(found["paced_cpu_us_per_delivery"]),
+    }
+    return {**ratios, **figures, "memory_kib_per_connection": memory}
+
+
+def _ratios(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Safelight's figure by each other's of the same round."""
+    return {
+        name: _spread([mine / theirs for mine, theirs in zip(figures["safelight"], values, strict=True)])
+        for name, values in figures.items()
+        if name != "safelight"
+    }
 
 
 def _start(

@@ -84,7 +84,7 @@ async def endpoint(websocket: WebSocket):
     except WebSocketDisconnect:
         manager.disconnect(websocket)
 """
-# https://websockets.readthedocs.io/en/stable/topics/broadcast.html
+# https://websockets.readthedocs.io/en/stable/topics/broadcast.html; under uvloop it is no faster.
 _WEBSOCKETS = """
 import asyncio, sys
 from websockets.asyncio.server import broadcast, serve
@@ -107,11 +107,7 @@ async def main():
         await lines(publish)
 
 if __name__ == "__main__":
-    if sys.argv[2] == "uvloop":
-        import uvloop
-        uvloop.run(main())
-    else:
-        asyncio.run(main())
+    asyncio.run(main())
 """
 # https://github.com/websockets/ws#server-broadcast
 _WS = """
@@ -143,7 +139,7 @@ def commands(folder: Path, ports: dict[str, int]) -> dict[str, tuple[list[str], 
     return {
         "python_socketio": ([python, *_UVICORN, port["python_socketio"], "socketio_app:app"], socketio),
         "fastapi_tutorial": ([python, *_UVICORN, port["fastapi_tutorial"], "fastapi_app:app"], plain),
-        "websockets_broadcast": ([python, "websockets_app.py", port["websockets_broadcast"], "asyncio"], plain),
+        "websockets_broadcast": ([python, "websockets_app.py", port["websockets_broadcast"]], plain),
         "node_ws": (["node", "ws_app.js", port["node_ws"]], plain),
     }
 

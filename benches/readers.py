@@ -87,6 +87,7 @@ class Crowd:
                 self._sockets[each.fileno()] = each
                 self._rest[each.fileno()] = b""
                 self._epoll.register(each, select.EPOLLIN)
+            self._look(0)  # the earlier ones may have been asked for a sign of life
 
     def saturate(self, seconds: float, ahead: int) -> dict[str, float]:
         """Deliveries per second with `ahead` events always on their way, as fast as they are delivered."""
@@ -184,18 +185,20 @@ class Crowd:
             self._delivered += 1
             if latencies is not None:
                 latencies.append(now - int(data[at + len(MARK) : position]))
-        if b"\x89" in data or data.endswith(_EIO_PING):
+        if _PING in data or _EIO_PING in data:
             position = max(position, self._answer(number, data))
         self._rest[number] = data[max(position, len(data) - _WHOLE + 1) :]
 
     def _answer(self, number: int, data: bytes) -> int:
+        """Answer the pings in `data`; the place after the last of them."""
+        end = 0
         if (at := data.find(_PING)) >= 0:
             self._sockets[number].send(b"\x8a\x84\0\0\0\0" + data[at + 2 : at + 6])
-            return at + 6
-        if data.endswith(_EIO_PING):
+            end = at + 6
+        if (at := data.find(_EIO_PING)) >= 0:
             self._sockets[number].send(_EIO_PONG)
-            return len(data)
-        return 0
+            end = max(end, at + len(_EIO_PING))
+        return end
 
 
 def _upgrade(path: str, port: int) -> bytes:

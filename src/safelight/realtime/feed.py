@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from safelight.realtime.reader import Reader
 
 Recovered = Literal["replay", "snapshot"]
-# Readers written to in one turn of the event loop: about 2 ms.
-_WOKEN_AT_ONCE: Final = 250
+# Readers written to in one turn of the event loop: about a millisecond.
+_WOKEN_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)

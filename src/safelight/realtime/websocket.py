@@ -2,7 +2,8 @@
 
 Conflation can only save what was not handed over yet. By default a client that does not read takes 4 MB into the
 kernel's send buffer, minutes of stale progress; with these limits it is what its own receive buffer takes, and a few
-dozen KiB (docs/decisions/0010-what-a-stalled-reader-holds.md has the figures).
+dozen KiB (docs/decisions/0010-what-a-stalled-reader-holds.md has the figures). It also lets whole frames by, for the
+fan-out (docs/decisions/0007-one-encoding-one-write.md).
 """
 
 from __future__ import annotations
