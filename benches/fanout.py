@@ -4,8 +4,8 @@ All servers run at once, each with its readers connected, and take turns, round 
 on their way at any time; Safelight's hub gives a reader in one WebSocket message what came since the last, and
 `events_per_message` says how many that are. `one_event_at_a_time` is the same with one event on its way: there is
 nothing to put together, and each event's round through the load generator counts. At the fixed rate there are 10,000
-deliveries a second, whatever the number of readers. Latencies run from the moment at which an event was due to the moment
-at which a reader has it, the load generator's own time included. Safelight's figures contain what its hub does for a
+deliveries a second, whatever the number of readers. Latencies run from the moment at which an event was due to that at
+which a reader has it, the load generator's own time included. Safelight's figures contain what its hub does for a
 subscription (benches/fanout_server.py says what, and what is left out); its readers speak STOMP and get STOMP frames.
 Memory is the server's own, without the kernel's buffers, before anything is sent.
 """

@@ -80,6 +80,8 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for reader in self._readers.values():  # of pumps that never had a turn
+                self._context.hub.release(reader)
             self._log.debug("connection ended", bytes=self._line.bytes)
 
     def tick(self) -> None:
@@ -179,8 +181,8 @@ class Connection:
             case stomp_session.Unsubscribe(key):
                 if (pump := self._pumps.pop(key, None)) is not None:
                     pump.cancel()
-                    if (reader := self._readers.get(key)) is not None:
-                        reader.close()  # at once: not a message after this, or after its RECEIPT
+                    if (reader := self._readers.pop(key, None)) is not None:
+                        self._context.hub.release(reader)  # at once: not a message after this, or after its RECEIPT
             case stomp_session.Send(destination, frame):
                 await self._take(destination, frame)
             case stomp_session.Close(code):

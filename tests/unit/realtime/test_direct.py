@@ -298,6 +298,22 @@ async def test_nothing_follows_the_receipt_of_an_unsubscribe(log: JobLog, channe
     await served
 
 
+@pytest.mark.parametrize("after", ["UNSUBSCRIBE", "DISCONNECT"])
+async def test_a_subscription_that_ends_before_it_began_leaves_nothing(
+    log: JobLog, hub: Hub, channel: LiveChannel, after: str
+) -> None:
+    await log.create(JOB)
+    pipe = Pipe()
+    served = asyncio.create_task(channel.serve(pipe))
+    pipe.say("CONNECT", accept_version="1.2", passcode="usr_me")
+    pipe.incoming.put_nowait(f"SUBSCRIBE\nid:s\ndestination:/topic/job/{JOB}\n\n\0{after}\nid:s\n\n\0")
+    await eventually(lambda: len(frames(pipe.all)) == 1)
+    await settled()
+    assert hub.topics == []
+    pipe.incoming.put_nowait(None)
+    await served
+
+
 def test_readers_who_all_use_another_id_do_not_fill_the_memory() -> None:
     batch = Batch([Event('{"a":1}', 1, "ph_a", False, "QUEUED", 1, 0.0)])
     pipe = Pipe()
