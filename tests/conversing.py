@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from safelight.realtime.session import Action, Close, Connect, Session, Subscribe, Subscription, Terms, Write
+from safelight.realtime.session import Action, Close, Connect, Session, Subscribe, Terms, Write
 from safelight.realtime.stomp import Frame, Limits, Parser
+from safelight.realtime.subscription import Subscription
 
 TERMS = Terms(subscriptions=3, transactions=2, transaction_bytes=2_000)
 

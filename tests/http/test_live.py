@@ -583,3 +583,31 @@ async def test_e16_a_photo_is_watched_from_its_declaration_to_its_end(server: Se
     percents = [body["progressPercent"] for body in seen if body.get("photoId")]
     assert percents == sorted(percents)
     assert percents[-1] == 100
+
+
+async def test_e6_a_subscription_that_ends_before_it_has_its_place_still_gets_its_receipt(live: Live) -> None:
+    await live.log.create(JOB)
+    async with dial(live) as peer:
+        await peer.sign_in()
+        frames = [
+            f"SUBSCRIBE\nid:0\ndestination:/topic/job/{JOB}\nreceipt:a\n\n\0",
+            "UNSUBSCRIBE\nid:0\nreceipt:b\n\n\0",
+            f"SUBSCRIBE\nid:1\ndestination:/topic/job/{JOB}\nreceipt:c\n\n\0",
+            "DISCONNECT\nreceipt:d\n\n\0",
+        ]
+        await peer.socket.send("".join(frames))
+        assert [(await peer.hear()).get("receipt-id") for _ in range(4)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(("destination", "body"), [("/app/nowhere", "{}"), ("/app/progress", "{")])
+async def test_e11_where_one_of_a_transaction_cannot_be_carried_out_none_is(
+    live: Live, destination: str, body: str
+) -> None:
+    async with dial(live) as peer:
+        await peer.sign_in()
+        first = 'SEND\ndestination:/app/progress\ntransaction:t\n\n{"n":1}\0'
+        last = f"SEND\ndestination:{destination}\ntransaction:t\n\n{body}\0"
+        await peer.socket.send(f"BEGIN\ntransaction:t\n\n\0{first}{last}COMMIT\ntransaction:t\nreceipt:r\n\n\0")
+        error = await peer.error()
+        assert error.get("receipt-id") == "r"
+        assert live.reported == []

@@ -11,7 +11,8 @@ import hashlib
 import math
 import re
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -35,8 +36,9 @@ from safelight.realtime.messages import Header, messages, recovered
 from safelight.realtime.pipe import Outlet, Pipe
 from safelight.realtime.reader import Reader
 from safelight.realtime.registry import Registry, Standing, Watched
-from safelight.realtime.session import Action, Session, Subscription
+from safelight.realtime.session import Action, Session
 from safelight.realtime.stomp import Frame
+from safelight.realtime.subscription import Subscription
 
 log = structlog.get_logger()
 
@@ -44,6 +46,7 @@ _JOB: Final = re.compile(r"/topic/job/([A-Za-z0-9_]+)(/batch)?")
 _JOBS: Final = "/topic/jobs"
 # Seconds for the last words, to a client that may not be listening any more.
 _LEAVE_WITHIN: Final = 5
+_LEAVING: Final = stomp_session.Close(stomp_session.NORMAL)
 
 
 class Connection:
@@ -61,6 +64,7 @@ class Connection:
         self._identity: Identity | None = None
         self._credential: str | None = None
         self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._owed: dict[str, str] = {}  # the receipts of subscriptions that have no place in their topic yet
         self._readers: dict[str, Reader] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self._sending = asyncio.Lock()
@@ -158,9 +162,12 @@ class Connection:
             self._ended.set()
 
     async def _perform(self, actions: Sequence[Action]) -> None:
-        for action in actions:
+        for at, action in enumerate(actions):
             receipt = getattr(action, "receipt", None)
             try:
+                if _LEAVING in actions[at : at + 2]:  # and its RECEIPT tells that everything before was heeded
+                    await self._settle(list(self._owed))
+                self._check(actions[at:])
                 await self._carry_out(action)
             except SafelightError as error:
                 await self._fail(error, receipt)
@@ -181,10 +188,11 @@ class Connection:
             case stomp_session.Unsubscribe(key):
                 if (pump := self._pumps.pop(key, None)) is not None:
                     pump.cancel()
+                    await self._settle([key])
                     if (reader := self._readers.pop(key, None)) is not None:
                         self._context.hub.release(reader)  # at once: not a message after this, or after its RECEIPT
             case stomp_session.Send(destination, frame):
-                await self._take(destination, frame)
+                await self._taking(destination, frame)()
             case stomp_session.Close(code):
                 await self.close(code)
 
@@ -200,21 +208,35 @@ class Connection:
         self._log.debug("connected")
         await self._transmit(self._session.connected(self.id, self._now()))
 
-    async def _take(self, destination: str, frame: Frame) -> None:
+    def _check(self, actions: Sequence[Action]) -> None:
+        """Where a transaction's SENDs come next: that each can be carried out, before the first one is."""
+        first, *_ = actions
+        if not isinstance(first, stomp_session.Send) or (name := first.frame.get("transaction")) is None:
+            return
+        for send in actions:
+            if isinstance(send, stomp_session.Send) and send.frame.get("transaction") == name:
+                self._taking(send.destination, send.frame)
+
+    def _taking(self, destination: str, frame: Frame) -> Callable[[], Awaitable[None]]:
+        """How to carry out a SEND; NotFound or MalformedJson where it cannot be."""
         if destination == "/app/progress":
-            try:
-                await self._context.report_progress(self._user(), _json(frame))
-            except NotFound:
-                # Best effort: one photo that was removed meanwhile must not cost a client its connection.
-                self._log.debug("progress of an unknown photo ignored")
-        elif destination == "/app/token":
-            token = _renewal(frame)
-            renewed = await self._context.authenticate(token)
-            if renewed.user_id != self.user_id:
-                raise Unauthenticated("This token is another user's. Connect again with it.")
-            self._identify(renewed, token)
-        else:
-            raise NotFound(f"There is no destination {destination[:80]!r} to send to.")
+            return partial(self._report, _json(frame))
+        if destination == "/app/token":
+            return partial(self._renew, _renewal(frame))
+        raise NotFound(f"There is no destination {destination[:80]!r} to send to.")
+
+    async def _report(self, progress: object) -> None:
+        try:
+            await self._context.report_progress(self._user(), progress)
+        except NotFound:
+            # Best effort: one photo that was removed meanwhile must not cost a client its connection.
+            self._log.debug("progress of an unknown photo ignored")
+
+    async def _renew(self, token: str) -> None:
+        renewed = await self._context.authenticate(token)
+        if renewed.user_id != self.user_id:
+            raise Unauthenticated("This token is another user's. Connect again with it.")
+        self._identify(renewed, token)
 
     # --- to the client ---
 
@@ -230,10 +252,12 @@ class Connection:
         else:
             raise NotFound(f"There is no job {match[1][:40]!r}, or it is not yours.")
         self._readers[subscription.key] = reader
-        pump = asyncio.create_task(self._pump(subscription, reader, receipt))
+        if receipt is not None:
+            self._owed[subscription.key] = receipt
+        pump = asyncio.create_task(self._pump(subscription, reader))
         self._pumps[subscription.key] = pump
 
-    async def _pump(self, subscription: Subscription, reader: Reader, receipt: str | None) -> None:
+    async def _pump(self, subscription: Subscription, reader: Reader) -> None:
         """Deliver a topic for as long as it lasts and the token holds."""
         kind, _, name = reader.topic.partition(".")
         words = self._log.bind(**{kind: name})
@@ -246,9 +270,7 @@ class Connection:
                     reader.direct = None
                     headers = recovered(batch)
                     words.debug("subscription recovered", by=batch.recovered, seq=batch.seq)
-                    if receipt is not None:
-                        await self._transmit(self._session.receipt(receipt, headers))
-                        receipt = None
+                    await self._settle([subscription.key], headers)
                 if batch.events:
                     for text in messages(subscription, batch, headers):
                         await self._transmit(text)
@@ -258,14 +280,20 @@ class Connection:
                     reader.direct = direct
             raise NotFound("What this subscription showed is gone.")
         except SafelightError as error:
-            await self._fail(error, receipt)
+            await self._fail(error, self._owed.pop(subscription.key, None))
         except Exception:  # noqa: BLE001 - said to the client and logged, whatever it is
             words.exception("live channel failed")
-            await self._fail(SafelightError(), receipt)
+            await self._fail(SafelightError(), self._owed.pop(subscription.key, None))
         finally:
             if self._readers.get(subscription.key) is reader:
                 del self._readers[subscription.key]
             self._context.hub.release(reader)
+
+    async def _settle(self, keys: Sequence[str], headers: tuple[Header, ...] = ()) -> None:
+        """Send the RECEIPT of each of these subscriptions that is still owed: it has its place, or never needs one."""
+        for key in keys:
+            if (receipt := self._owed.pop(key, None)) is not None:
+                await self._transmit(self._session.receipt(receipt, headers))
 
     def _direct_way(self, subscription: Subscription) -> DirectWay | None:
         """The short way, where the pipe has one and the subscription's messages are like everybody's."""

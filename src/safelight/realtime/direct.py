@@ -12,7 +12,8 @@ from functools import lru_cache
 from safelight.realtime.feed import Batch, Flush
 from safelight.realtime.messages import encoded
 from safelight.realtime.pipe import Outlet
-from safelight.realtime.session import Session, Subscription
+from safelight.realtime.session import Session
+from safelight.realtime.subscription import Subscription
 
 
 @dataclass(slots=True)

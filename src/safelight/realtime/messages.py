@@ -7,7 +7,7 @@ from typing import Final
 
 from safelight.realtime.feed import Batch, Encoded, Event
 from safelight.realtime.pipe import Outlet
-from safelight.realtime.session import Subscription, message_tail
+from safelight.realtime.subscription import Subscription, message_tail
 
 # Frames of one flush share a message of the transport up to about this many characters.
 _MESSAGE: Final = 32 * 1024

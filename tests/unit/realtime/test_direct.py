@@ -18,8 +18,8 @@ from safelight.realtime.feed import Batch, Event, Flush
 from safelight.realtime.hub import Hub, Pace
 from safelight.realtime.messages import encoded
 from safelight.realtime.reader import Reader
-from safelight.realtime.session import Subscription
 from safelight.realtime.stomp import Frame, Limits, Parser
+from safelight.realtime.subscription import Subscription
 
 JOB = "job_a"
 PATIENCE = 20.0

@@ -7,17 +7,8 @@ from tests.conversing import TERMS, error, frame, opened, read
 
 from safelight.errors import NotFound
 from safelight.realtime import stomp
-from safelight.realtime.session import (
-    Close,
-    Connect,
-    Send,
-    Session,
-    Subscribe,
-    Terms,
-    Unsubscribe,
-    Write,
-    message_tail,
-)
+from safelight.realtime.session import Close, Connect, Send, Session, Subscribe, Terms, Unsubscribe, Write
+from safelight.realtime.subscription import message_tail
 
 # --- connecting ---
 

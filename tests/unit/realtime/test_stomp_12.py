@@ -33,8 +33,9 @@ import pytest
 from tests.conversing import error, frame, opened, parsed, read, subscribed
 
 from safelight.errors import FrameTooLarge, ProtocolViolation
-from safelight.realtime.session import Send, Session, Subscribe, Terms, Write, message_tail
+from safelight.realtime.session import Send, Session, Subscribe, Terms, Write
 from safelight.realtime.stomp import CLIENT_COMMANDS, VERSIONS, Frame, Limits, Parser, encode
+from safelight.realtime.subscription import message_tail
 
 # --- Conformance ---
 

@@ -6,18 +6,9 @@ import pytest
 from tests.conversing import error, frame, opened, read, subscribed, written
 
 from safelight.errors import NotFound
-from safelight.realtime.session import (
-    Close,
-    Send,
-    Session,
-    Subscribe,
-    Subscription,
-    Terms,
-    Unsubscribe,
-    Write,
-    message_tail,
-)
+from safelight.realtime.session import Close, Send, Session, Subscribe, Terms, Unsubscribe, Write
 from safelight.realtime.stomp import Frame
+from safelight.realtime.subscription import Subscription, message_tail
 
 
 def message(subscription: Subscription, version: str = "1.2") -> Frame:

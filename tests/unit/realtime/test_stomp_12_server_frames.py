@@ -10,8 +10,9 @@ from tests.conversing import error, frame, opened, read, subscribed, written
 from safelight.errors import FieldError, Invalid, NotFound, TooManyConnections
 from safelight.realtime.feed import Batch, Event
 from safelight.realtime.messages import messages
-from safelight.realtime.session import Close, Session, Subscribe, Write, message_tail
+from safelight.realtime.session import Close, Session, Subscribe, Write
 from safelight.realtime.stomp import VERSIONS, Frame, Limits, Parser
+from safelight.realtime.subscription import message_tail
 
 
 def event(seq: int) -> Event:

@@ -10,8 +10,9 @@ import pytest
 from tests.conversing import error, frame, opened, parsed, read, subscribed
 
 from safelight.errors import ProtocolViolation
-from safelight.realtime.session import Connect, Session, Subscribe, Terms, Unsubscribe, Write, message_tail
+from safelight.realtime.session import Connect, Session, Subscribe, Terms, Unsubscribe, Write
 from safelight.realtime.stomp import Frame, encode
+from safelight.realtime.subscription import message_tail
 
 EARLIER = ["1.1", "1.0"]
 
