@@ -611,3 +611,11 @@ async def test_e11_where_one_of_a_transaction_cannot_be_carried_out_none_is(
         error = await peer.error()
         assert error.get("receipt-id") == "r"
         assert live.reported == []
+
+
+async def test_e7_who_said_goodbye_is_let_go_though_something_before_it_failed(live: Live) -> None:
+    async with dial(live) as peer:
+        await peer.sign_in()
+        await peer.socket.send("SUBSCRIBE\nid:0\ndestination:/topic/job/unknown\n\n\0DISCONNECT\n\n\0")
+        async with asyncio.timeout(PATIENCE):
+            await peer.socket.wait_closed()

@@ -337,7 +337,8 @@ class Connection:
     async def _take_leave(self, actions: Sequence[Action]) -> None:
         try:
             async with asyncio.timeout(_LEAVE_WITHIN):
-                await self._perform(actions)
+                # Nothing to say means that DISCONNECT was read already: whoever said goodbye is let go all the same.
+                await self._perform(actions or [stomp_session.Close(stomp_session.POLICY)])
         except TimeoutError:
             self._ended.set()
 
