@@ -12,6 +12,7 @@ import { useTheme } from './hooks/useTheme';
 import { useUpload } from './hooks/useUpload';
 import { useUploadWebSocket } from './hooks/useUploadWebSocket';
 import { sentenceOf } from './lib/api/errors';
+import { Connections } from './pages/Connections';
 import { Library } from './pages/Library';
 import { SignIn } from './pages/SignIn';
 
@@ -94,10 +95,14 @@ function Signed({ userId, email }: { userId: string; email: string }) {
 
   return (
     <>
-      <Header email={email} search={search} onSearch={setSearch}>
+      <Header email={email} search={route === '/connections' ? null : search} onSearch={setSearch}>
         <Pickers onPick={onPick} />
       </Header>
-      <Library key={shelf} shelf={shelf} search={search} onPick={onPick} />
+      {route === '/connections' ? (
+        <Connections />
+      ) : (
+        <Library key={shelf} shelf={shelf} search={search} onPick={onPick} />
+      )}
       <UploadProgressPanel preparing={preparing} />
       <DropZone onDrop={onDrop} />
     </>

@@ -1,5 +1,6 @@
 /** The one place that makes the page's parts and joins them. */
 import { apiOrigin } from './config';
+import { AdminApi } from './lib/api/admin';
 import { Auth } from './lib/api/auth';
 import { ApiClient, serverAnswers } from './lib/api/client';
 import { PhotosApi } from './lib/api/photos';
@@ -22,6 +23,7 @@ export const auth = new Auth(localStorage);
 const client = new ApiClient(auth);
 export const uploadApi = new UploadApi(client);
 export const photosApi = new PhotosApi(client);
+export const adminApi = new AdminApi(client);
 export const uploads = createUploadStore();
 
 const scheduler = new Scheduler(settingsStore.getState().limit);

@@ -10,6 +10,7 @@ import './styles/library.css';
 import './styles/viewer.css';
 import './styles/panel.css';
 import './styles/sign-in.css';
+import './styles/connections.css';
 
 const queries = new QueryClient({
   defaultOptions: {

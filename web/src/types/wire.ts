@@ -20,6 +20,8 @@ export type Photo = Schemas['PhotoOut'];
 export type Listing = Schemas['ListingOut'];
 export type Download = Schemas['DownloadOut'];
 export type SignedIn = Schemas['SignedInOut'];
+export type LiveConnection = Schemas['ConnectionOut'];
+export type LiveConnections = Schemas['ConnectionsOut'];
 export type Problem = Schemas['Problem'];
 
 export type PhotoStatus = 'QUEUED' | 'UPLOADING' | 'PROCESSING' | 'COMPLETED' | 'FAILED' | 'CANCELLED';

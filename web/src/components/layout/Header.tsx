@@ -1,6 +1,7 @@
 import { type MouseEvent, type ReactNode, useState } from 'react';
 import { auth, currentEngine } from '../../app';
 import { sentenceOf } from '../../lib/api/errors';
+import { useMaySeeConnections } from '../../hooks/useConnections';
 import { go, useRoute } from '../../hooks/useRoute';
 import { useTheme } from '../../hooks/useTheme';
 import { notify } from '../../stores/noticeStore';
@@ -11,7 +12,8 @@ import { Settings } from './Settings';
 /** The bar at the top: where one is, what one looks for, who one is. */
 export function Header(props: {
   email: string;
-  search: string;
+  /** Null where there is nothing to look for. */
+  search: string | null;
   onSearch: (search: string) => void;
   children: ReactNode;
 }) {
@@ -26,18 +28,20 @@ export function Header(props: {
         <NavLink path="/" icon="library" label="Library" />
         <NavLink path="/trash" icon="trash" label="Trash" />
       </nav>
-      <label className="search">
-        <Icon name="search" />
-        <input
-          type="search"
-          placeholder="Search by name"
-          aria-label="Search photos by name"
-          value={props.search}
-          onChange={({ target }) => {
-            props.onSearch(target.value);
-          }}
-        />
-      </label>
+      {props.search !== null && (
+        <label className="search">
+          <Icon name="search" />
+          <input
+            type="search"
+            placeholder="Search by name"
+            aria-label="Search photos by name"
+            value={props.search}
+            onChange={({ target }) => {
+              props.onSearch(target.value);
+            }}
+          />
+        </label>
+      )}
       <div className="header-end">
         {props.children}
         <IconButton
@@ -68,8 +72,16 @@ function NavLink({ path, icon, label }: { path: string; icon: IconName; label: s
   );
 }
 
-function Account({ email }: { email: string }) {
+/** Who is signed in, and what is theirs alone. */
+export function Account({ email }: { email: string }) {
   const [open, setOpen] = useState(false);
+  // Asked when somebody comes near the menu: in time for it, and not with each load of the page, where almost all get 404.
+  const [near, setNear] = useState(false);
+  const here = useRoute() === '/connections';
+  const administrator = useMaySeeConnections(near);
+  const come = () => {
+    setNear(true);
+  };
   const signOut = () => {
     const losing = currentEngine().busy;
     if (losing && !window.confirm('Photos are still being sent. Sign out and stop them?')) return;
@@ -80,6 +92,8 @@ function Account({ email }: { email: string }) {
   return (
     <div
       className="account"
+      onPointerEnter={come}
+      onFocus={come}
       onKeyDown={({ key }) => {
         if (key === 'Escape') setOpen(false);
       }}
@@ -98,6 +112,19 @@ function Account({ email }: { email: string }) {
       {open && (
         <div className="account-menu">
           <p>{email}</p>
+          {administrator && (
+            <a
+              href="/connections"
+              className="nav"
+              aria-current={here ? 'page' : undefined}
+              onClick={(event) => {
+                follow(event);
+                if (event.defaultPrevented) setOpen(false);
+              }}
+            >
+              Live connections
+            </a>
+          )}
           <button type="button" className="button" onClick={signOut}>
             Sign out
           </button>
