@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.clock import Clock
 
 from safelight.adapters.disk import DiskStore
 from safelight.adapters.memory import MemoryBroker
@@ -20,16 +21,6 @@ from safelight.settings import Settings
 
 MiB = 1024 * 1024
 DAY = 24 * 3600 * 1000
-
-
-@dataclass
-class Clock:
-    """A clock that the test moves."""
-
-    now: int = 1_800_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @dataclass

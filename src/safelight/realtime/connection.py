@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -167,7 +168,7 @@ class Connection:
             try:
                 if _LEAVING in actions[at : at + 2]:  # and its RECEIPT tells that everything before was heeded
                     await self._settle(list(self._owed))
-                self._check(actions[at:])
+                self._check(actions, at)
                 await self._carry_out(action)
             except SafelightError as error:
                 await self._fail(error, receipt)
@@ -208,13 +209,13 @@ class Connection:
         self._log.debug("connected")
         await self._transmit(self._session.connected(self.id, self._now()))
 
-    def _check(self, actions: Sequence[Action]) -> None:
-        """Where a transaction's SENDs come next: that each can be carried out, before the first one is."""
-        first, *_ = actions
-        if not isinstance(first, stomp_session.Send) or (name := first.frame.get("transaction")) is None:
+    def _check(self, actions: Sequence[Action], at: int) -> None:
+        """Where a transaction's SENDs begin: that each of them can be carried out, before the first one is."""
+        name = _transaction(actions[at])
+        if name is None or (at and _transaction(actions[at - 1]) == name):
             return
-        for send in actions:
-            if isinstance(send, stomp_session.Send) and send.frame.get("transaction") == name:
+        for send in islice(actions, at, None):
+            if isinstance(send, stomp_session.Send) and _transaction(send) == name:
                 self._taking(send.destination, send.frame)
 
     def _taking(self, destination: str, frame: Frame) -> Callable[[], Awaitable[None]]:
@@ -365,6 +366,10 @@ class Connection:
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+
+def _transaction(action: Action) -> str | None:
+    return action.frame.get("transaction") if isinstance(action, stomp_session.Send) else None
 
 
 def _credential(identity: Identity, token: str) -> str:

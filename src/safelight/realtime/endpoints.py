@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.datastructures import Headers
@@ -18,13 +17,14 @@ from safelight.realtime.context import LiveContext
 from safelight.realtime.pipe import Pipe, websocket_pipe
 from safelight.realtime.registry import Registry
 from safelight.realtime.session import POLICY
+from safelight.realtime.sockjs import AllowList
 from safelight.realtime.stomp import SUBPROTOCOLS
 
 SERVICE_RESTART: Final = 1012
 RETRY_AFTER: Final = 5
 """Seconds after which a server that restarts is likely to be back."""
 
-__all__ = ["RETRY_AFTER", "SERVICE_RESTART", "LiveChannel", "LiveContext", "welcome"]
+__all__ = ["RETRY_AFTER", "SERVICE_RESTART", "LiveChannel", "LiveContext"]
 
 
 class LiveChannel:
@@ -42,7 +42,7 @@ class LiveChannel:
         if self.draining:
             await _refuse(scope, send, Restarting(retry_after=RETRY_AFTER), 503)
             return
-        if not welcome(Headers(scope=scope), self._context.allowed_origins):
+        if not _welcome(Headers(scope=scope), self._context.allowed_origins):
             await _refuse(scope, send, OriginRefused(), 403)
             return
         offered: list[str] = scope.get("subprotocols", [])
@@ -54,7 +54,7 @@ class LiveChannel:
         """Converse over an open pipe until one side ends it: the one line that a further transport needs."""
         if self.draining:
             await pipe.close(SERVICE_RESTART, "come back")
-        elif not welcome(pipe.headers, self._context.allowed_origins):
+        elif not _welcome(pipe.headers, self._context.allowed_origins):
             await pipe.close(POLICY, OriginRefused.code)
         else:
             await self._run(pipe)
@@ -102,13 +102,9 @@ class LiveChannel:
                 connection.tick()
 
 
-def welcome(headers: Mapping[str, str], allowed: Sequence[str]) -> bool:
-    """Whether the page may connect: no page at all, one of this host, or one of the list (RFC 6455, 10.2)."""
-    origin = headers.get("origin")
-    if origin is None or origin in allowed:
-        return True
-    # The scheme is not compared: behind a proxy that ends TLS it is not known here.
-    return origin != "null" and urlsplit(origin).netloc == headers.get("host")
+def _welcome(headers: Mapping[str, str], allowed: Sequence[str]) -> bool:
+    """Whether the page may connect: the rule of SockJS's addresses, for all that is not SockJS too (RFC 6455, 10.2)."""
+    return AllowList(tuple(allowed))(headers.get("origin"), headers.get("host"))
 
 
 async def _refuse(scope: Scope, send: Send, error: SafelightError, status: int) -> None:

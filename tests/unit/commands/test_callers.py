@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.clock import Clock
 
 from safelight.adapters.disk import DiskStore
 from safelight.adapters.memory import MemoryBroker
@@ -16,16 +17,6 @@ from safelight.commands.callers import REMEMBERED, Callers
 from safelight.errors import TokenExpired, Unauthenticated
 from safelight.ports import Ports
 from safelight.settings import Settings
-
-
-@dataclass
-class Clock:
-    """A clock that the test moves."""
-
-    now: int = 1_800_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @dataclass

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import pytest
 from tests.joblog import THROUGH, JobLog, receive
 
-from safelight.adapters.memory import MemoryBroker
 from safelight.domain.identity import Identity
 from safelight.realtime.endpoints import LiveChannel, LiveContext
 from safelight.realtime.feed import Batch, Event, Flush
@@ -23,13 +22,6 @@ from safelight.realtime.subscription import Subscription
 
 JOB = "job_a"
 PATIENCE = 20.0
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[JobLog]:
-    broker = MemoryBroker()
-    yield JobLog(broker)
-    await broker.close()
 
 
 @pytest.fixture

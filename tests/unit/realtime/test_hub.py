@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from tests.joblog import MB, THROUGH, JobLog, crash, lease, receive, retry, store
 
-from safelight.adapters.memory import MemoryBroker
 from safelight.errors import NotFound
 from safelight.realtime.feed import Batch
 from safelight.realtime.hub import Hub, Pace
@@ -16,13 +15,6 @@ from safelight.realtime.reader import Reader
 
 JOB = "job_a"
 PATIENCE = 20.0
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[JobLog]:
-    broker = MemoryBroker()
-    yield JobLog(broker)
-    await broker.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from tests.joblog import MB, JobLog, receive, store
 
-from safelight.adapters.memory import MemoryBroker
 from safelight.domain.events import encode, progress_update
 from safelight.realtime.hub import Hub, Pace
 from safelight.realtime.reader import Reader
@@ -16,13 +15,6 @@ from safelight.realtime.stalls import StallWatch
 
 JOB = "job_a"
 PATIENCE = 20.0
-
-
-@pytest.fixture
-async def log() -> AsyncIterator[JobLog]:
-    broker = MemoryBroker()
-    yield JobLog(broker)
-    await broker.close()
 
 
 @pytest.fixture
