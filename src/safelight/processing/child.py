@@ -39,6 +39,8 @@ from safelight.processing.wire import Verified
 _CHUNK: Final = 1 << 20
 _MAX_WRITTEN: Final = 1 << 20
 _PR_SET_PDEATHSIG: Final = 1
+# Decoding takes whatever is left of the cores, and gives way to the server that tells people of it.
+_NICE: Final = 10
 _OUT_OF_MEMORY: Final = re.compile(
     r"out of memory|insufficient memory|(cannot|unable to|failed to|could not) allocate|allocation|bad_alloc", re.I
 )
@@ -49,6 +51,7 @@ def main() -> None:
     server = socket.socket(fileno=int(sys.argv[1]))
     limits = json.loads(sys.argv[2])
     _end_with(server)
+    os.nice(_NICE)
     imaging.prepare()
     at_rest = _address_space()
     _limit(at_rest + limits["memory_bytes"])
