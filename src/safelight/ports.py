@@ -319,6 +319,9 @@ class Database(Protocol):
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         """Run `work` on one consistent snapshot. A statement that writes is an error."""
 
+    async def now(self) -> int:
+        """Unix milliseconds by the clock of the machine that the database runs on."""
+
     async def check(self) -> None:
         """Raise what is wrong if the database cannot be reached now."""
 

@@ -20,6 +20,8 @@ from safelight.processing.sandbox import ChildDied, Sandbox
 log = structlog.get_logger()
 
 GATHER_SECONDS: Final = 0.005
+# How long a task rests that could not be attended to.
+PAUSE_SECONDS: Final = 2.0
 # After these the stored bytes are of no use: a retry asks for them again.
 BYTES_LOST: Final = (ChecksumMismatch, SizeMismatch, ObjectMissing)
 
@@ -76,20 +78,68 @@ class Worker:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._in_hand: dict[str, Delivery] = {}
         self._stages = Stages(ports, self._owner)
+        self._handling: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Event()
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
-        """Take tasks; on cancellation give back what is in hand, so that another can go on at once."""
+        """Take tasks until `end` or cancelled; what is in hand then is given back, so that another goes on at once."""
+        async with asyncio.TaskGroup() as group:
+            standing = [
+                group.create_task(self._keep_leases()),
+                group.create_task(self._stages.run()),
+                group.create_task(self._take(group)),
+            ]
+            try:
+                await self._ending.wait()
+                standing.pop().cancel()
+                if self._handling:
+                    await asyncio.wait(self._handling, timeout=self._ports.settings.finish_seconds)
+            finally:
+                for task in (*standing, *self._handling):
+                    task.cancel()
+        self._ended.set()
+
+    async def end(self) -> None:
+        """Take no more, and wait until what is in hand is finished, or for SAFELIGHT_FINISH_SECONDS at most."""
+        self._ending.set()
+        await self._ended.wait()
+
+    @property
+    def ending(self) -> bool:
+        """Whether it was told to end."""
+        return self._ending.is_set()
+
+    async def _take(self, group: asyncio.TaskGroup) -> None:
         slots = asyncio.Semaphore(self._ports.settings.workers * 3)
         tasks = self._ports.broker.tasks()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_leases())
-            group.create_task(self._stages.run())
-            while True:
-                await slots.acquire()
-                delivery = await anext(tasks)
-                group.create_task(self._handle(delivery)).add_done_callback(lambda _: slots.release())
+
+        def free(task: asyncio.Task[None]) -> None:
+            self._handling.discard(task)
+            slots.release()
+
+        while True:
+            await slots.acquire()
+            handling = group.create_task(self._handle(await anext(tasks)))
+            self._handling.add(handling)
+            handling.add_done_callback(free)
 
     async def _handle(self, delivery: Delivery) -> None:
+        """Attend to one task. What nobody foresaw, a database that is away for one, is no end of the worker: the lease
+        ends by itself, and the reconciler queues the photo again.
+        """
+        try:
+            await self._attend(delivery)
+        except Exception as error:  # noqa: BLE001 - told, and another try follows
+            words = log.bind(photo=delivery.task.photo_id)
+            words.warning("photo left as it stands", reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(PAUSE_SECONDS)
+            try:
+                await delivery.retry(PAUSE_SECONDS)
+            except Exception as away:  # noqa: BLE001 - the broker delivers again what it hears nothing of
+                words.info("task not given back", reason=str(away))
+
+    async def _attend(self, delivery: Delivery) -> None:
         photo = await work.claim(self._ports, delivery.task, self._owner)
         if photo is None:
             await delivery.ack()
@@ -98,11 +148,15 @@ class Worker:
         try:
             await self._develop(photo, delivery)
         except asyncio.CancelledError:
-            await asyncio.shield(work.give_back(self._ports, photo, self._owner, counted=False))
+            await asyncio.shield(self._hand_back(photo, delivery))
             raise
         finally:
             del self._in_hand[photo.id]
             self._stages.lost.discard(photo.id)
+
+    async def _hand_back(self, photo: Photo, delivery: Delivery) -> None:
+        await work.give_back(self._ports, photo, self._owner, counted=False)
+        await delivery.retry(0)
 
     async def _develop(self, photo: Photo, delivery: Delivery) -> None:
         """Run the pipeline once, and end the try in exactly one way."""
@@ -158,7 +212,7 @@ class Worker:
                 continue
             try:
                 await work.renew(self._ports, list(held), self._owner)
-            except Exception:
-                log.exception("leases not renewed")
-            for delivery in held.values():
-                await delivery.in_progress()
+                for delivery in held.values():
+                    await delivery.in_progress()
+            except Exception as error:  # noqa: BLE001 - told; there are two more rounds before a lease ends
+                log.warning("leases not renewed", reason=str(error))

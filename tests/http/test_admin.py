@@ -16,7 +16,7 @@ from tests.running import Client, Server
 from websockets.asyncio.client import connect
 
 from safelight import queries
-from safelight.app import open_ports
+from safelight.app.opening import open_ports
 from safelight.commands import identity
 from safelight.settings import Settings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from safelight.app import open_ports
+from safelight.app.opening import open_ports
 from safelight.commands import identity, jobs, uploads
 from safelight.commands.jobs import File
 from safelight.ports import Ports

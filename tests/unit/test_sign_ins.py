@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from safelight import queries
-from safelight.app import open_ports
+from safelight.app.opening import open_ports
 from safelight.commands import identity
 from safelight.ports import Ports
 from safelight.settings import Settings

@@ -9,9 +9,11 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from safelight import log
-from safelight.app import open_ports, openapi
+from safelight.app import openapi
+from safelight.app.opening import open_ports
 from safelight.cli import serving
 from safelight.commands import identity
 from safelight.domain.identity import User
@@ -32,17 +34,31 @@ tokens = typer.Typer(help="Long-lived tokens for scripts.", no_args_is_help=True
 terminal.add_typer(users, name="user")
 terminal.add_typer(tokens, name="token")
 
+Host = Annotated[str | None, typer.Option(help="Address to listen on (SAFELIGHT_HOST).")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on (SAFELIGHT_PORT).")]
 Email = Annotated[str, typer.Argument(help="The account's e-mail address.")]
 
 
 @terminal.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on (SAFELIGHT_HOST).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on (SAFELIGHT_PORT).")] = None,
+    host: Host = None,
+    port: Port = None,
+    worker: Annotated[
+        bool, typer.Option(help="Process photos too, or leave them to `safelight worker` elsewhere.")
+    ] = True,
 ) -> None:
-    """Serve the page, the API and the store, and process photos, all from this process."""
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    serving.serve(_settings(**given))
+    """Serve the page and the API, and process photos, all from this process."""
+    serving.serve(_settings(**_given(host=host, port=port)), work=worker)
+
+
+@terminal.command()
+def worker(
+    host: Host = None,
+    port: Annotated[int, typer.Option(help="Port that answers for its health; 0 takes any free one.")] = 0,
+    concurrency: Annotated[int | None, typer.Option(help="Decoding processes (SAFELIGHT_WORKERS).")] = None,
+) -> None:
+    """Process photos that servers elsewhere took in: with PostgreSQL, NATS and S3."""
+    serving.work(_settings(**_given(host=host, port=port, workers=concurrency)))
 
 
 @terminal.command("openapi")
@@ -153,15 +169,22 @@ def _with_ports(work: Callable[[Ports], Awaitable[T]]) -> T:
         _fail(error.message)
 
 
+def _given(**options: object) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def _settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        lines = [
-            f"SAFELIGHT_{str(each['loc'][0]).upper()}: {each['msg']} (it is {each['input']!r})."
-            for each in error.errors()
-        ]
-        _fail("\n".join(lines))
+        _fail("\n".join(_told(each) for each in error.errors()))
+
+
+def _told(problem: ErrorDetails) -> str:
+    """What is wrong with one setting, or (then the message names them) with several together."""
+    if not problem["loc"]:
+        return problem["msg"].removeprefix("Value error, ")
+    return f"SAFELIGHT_{str(problem['loc'][0]).upper()}: {problem['msg']} (it is {problem['input']!r})."
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`safelight serve`: one process, one address, one link to begin with."""
+"""`safelight serve` and `safelight worker`: a process with an address, until it is told to end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import os
 import socket
 import sys
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 import typer
@@ -14,8 +15,12 @@ import uvicorn
 
 from safelight import log
 from safelight.app import Safelight, create_app
+from safelight.app.working import WorkerApp, create_worker
 from safelight.commands import identity
+from safelight.errors import SafelightError
 from safelight.settings import Settings
+
+A = TypeVar("A", Safelight, WorkerApp)
 
 words = structlog.get_logger()
 
@@ -24,18 +29,40 @@ FINISH_SECONDS = 10
 MAX_FRAME = 1024 * 1024
 
 
-def serve(settings: Settings) -> None:
-    """Run until told to stop; exits with 1 and a sentence where it cannot begin."""
+def serve(settings: Settings, *, work: bool = True) -> None:
+    """Run until told to stop; exits with 1 and a sentence where it cannot begin. Without `work`, workers elsewhere
+    process the photos.
+    """
+    if not work and settings.alone:
+        _refuse(
+            "--no-worker leaves the photos to `safelight worker` elsewhere, which SAFELIGHT_BROKER_URL=memory:// does"
+            " not reach. Choose nats://…, postgresql://… and s3://…, or leave --no-worker out."
+        )
+    _run(settings, lambda: create_app(settings, work=work), _welcome)
+
+
+def work(settings: Settings) -> None:
+    """Process photos until told to stop; exits with 1 and a sentence where it cannot begin."""
+    _run(settings, lambda: create_worker(settings), _introduce)
+
+
+def _run(settings: Settings, create: Callable[[], A], announce: Callable[[A, int], Awaitable[None]]) -> None:
     log.configure(settings.log_level, settings.log_format)
     listening = _listen(settings)
     port: int = listening.getsockname()[1]
     try:
-        app = create_app(settings)
-    except (OSError, ValueError) as error:
+        app = create()
+    except (OSError, ValueError, SafelightError) as error:
         _refuse(str(error))
     config = uvicorn.Config(app, **uvicorn_options())
+
+    async def run() -> None:
+        await announce(app, port)
+        sys.stdout.flush()
+        await DrainingServer(config, app).serve(sockets=[listening])
+
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_run(app, config, listening, port))
+        runner.run(run())
 
 
 def uvicorn_options() -> dict[str, Any]:
@@ -56,7 +83,7 @@ def uvicorn_options() -> dict[str, Any]:
     }
 
 
-async def _run(app: Safelight, config: uvicorn.Config, listening: socket.socket, port: int) -> None:
+async def _welcome(app: Safelight, port: int) -> None:
     settings = app.ports.settings
     where = settings.public_url or address(settings, port)
     accounts = await app.ports.db.read(lambda tx: tx.users())
@@ -72,8 +99,11 @@ async def _run(app: Safelight, config: uvicorn.Config, listening: socket.socket,
         )
     else:
         typer.echo(f"\n  Safelight is at {where}\n")
-    sys.stdout.flush()
-    await DrainingServer(config, app).serve(sockets=[listening])
+
+
+async def _introduce(app: WorkerApp, port: int) -> None:
+    settings = app.ports.settings
+    typer.echo(f"\n  A worker of {settings.workers}; its health is at {address(settings, port)}/health/ready\n")
 
 
 class DrainingServer(uvicorn.Server):
@@ -82,7 +112,7 @@ class DrainingServer(uvicorn.Server):
     uvicorn alone closes every WebSocket in the same instant. A second Ctrl+C ends the wait.
     """
 
-    def __init__(self, config: uvicorn.Config, app: Safelight) -> None:
+    def __init__(self, config: uvicorn.Config, app: Safelight | WorkerApp) -> None:
         super().__init__(config)
         self._app = app
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from safelight.http.edge import TheirPorts, TheLiveChannel
+from safelight.http.edge import TheirPorts
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/health", tags=["health"])
@@ -24,8 +24,8 @@ async def live() -> Health:
 
 
 @router.get("/ready", responses={503: {"model": Health, "description": "Something it needs is not there."}})
-async def ready(response: Response, ports: TheirPorts, live: TheLiveChannel) -> Health:
-    """Database, store and broker answer too, and the server is not about to end."""
+async def ready(request: Request, response: Response, ports: TheirPorts) -> Health:
+    """Database, store and broker answer too, and the process is not about to end."""
     checks = {}
     for name, port in (("database", ports.db), ("store", ports.store), ("broker", ports.broker)):
         try:
@@ -34,7 +34,7 @@ async def ready(response: Response, ports: TheirPorts, live: TheLiveChannel) -> 
         except Exception as error:  # noqa: BLE001 - whatever is wrong is what is to be told
             log.warning("not ready", part=name, reason=str(error))
             checks[name] = "unavailable"
-    if live.draining:
+    if request.app.state.draining():
         checks["server"] = "draining"
     whole = all(state == "ok" for state in checks.values())
     if not whole:

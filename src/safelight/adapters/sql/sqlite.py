@@ -11,6 +11,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,9 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         return await self._readers.call(partial(self._read, work))
+
+    async def now(self) -> int:
+        return time.time_ns() // 1_000_000
 
     async def check(self) -> None:
         await self.read(lambda tx: tx.doomed(1))

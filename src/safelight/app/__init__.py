@@ -1,25 +1,21 @@
-"""The one place that picks adapters and wires them to the edges."""
+"""Everything wired to its edges: a server, and what its settings choose of the outside."""
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from safelight import __version__, queries
 from safelight.adapters.disk import DiskStore
-from safelight.adapters.memory import MemoryBroker
-from safelight.adapters.sql.sqlite import SqliteDatabase
+from safelight.app.clock import SharedClock
+from safelight.app.opening import close_ports, open_ports
+from safelight.app.running import only_server, running, sandbox_of
 from safelight.commands import identity
 from safelight.commands.callers import Callers
 from safelight.commands.identity import FailedSignIns
@@ -27,8 +23,7 @@ from safelight.commands.progress import ProgressBoard
 from safelight.http import admin, auth, errors, events, health, jobs, metrics, page, photos, uploads
 from safelight.http.limit import BodyLimit
 from safelight.http.storage import StorageEdge
-from safelight.ports import ObjectStore, Ports
-from safelight.processing.sandbox import Sandbox
+from safelight.ports import Ports
 from safelight.realtime.context import LiveContext
 from safelight.realtime.endpoints import LiveChannel
 from safelight.realtime.hub import Hub
@@ -38,42 +33,18 @@ from safelight.realtime.sockjs import AllowList, Options, SockJS
 from safelight.realtime.stalls import StallWatch
 from safelight.realtime.stomp import SUBPROTOCOLS
 from safelight.reconcile import Reconciler
-from safelight.settings import MiB, Settings
+from safelight.settings import Settings
 from safelight.worker import Worker
 
-log = structlog.get_logger()
-
 LIVE_PATHS = ("/ws", "/ws/websocket")
-
-
-def now() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-def open_store(settings: Settings) -> DiskStore:
-    """The disk store in the folder that the settings name."""
-    return DiskStore(settings.storage_path, base_url="", secret=settings.signing_key, clock=now)
-
-
-def open_ports(settings: Settings, store: ObjectStore | None = None) -> Ports:
-    """The adapters that the settings choose."""
-    if settings.broker_url != "memory://":
-        raise ValueError(f"SAFELIGHT_BROKER_URL: {settings.broker_url!r} is not known; this server has memory://")
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return Ports(
-        db=SqliteDatabase(settings.database_path),
-        store=store or open_store(settings),
-        broker=MemoryBroker(per_job=settings.workers * 3, redeliver_after=settings.lease_seconds * 2.0),
-        clock=now,
-        settings=settings,
-    )
 
 
 class Safelight:
     """The ASGI application: bytes and live frames go straight to their edges, everything else through FastAPI."""
 
-    def __init__(self, ports: Ports, api: FastAPI, storage: StorageEdge, live: LiveChannel, sockjs: SockJS) -> None:
+    def __init__(
+        self, ports: Ports, api: FastAPI, storage: StorageEdge | None, live: LiveChannel, sockjs: SockJS
+    ) -> None:
         self.ports = ports
         self.api = api
         self._storage = storage
@@ -86,7 +57,7 @@ class Safelight:
         await self.api.state.hub.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/storage/"):
+        if self._storage and scope["type"] == "http" and scope["path"].startswith("/storage/"):
             await self._storage(scope, receive, send)
         elif scope["type"] == "websocket" and scope["path"] in LIVE_PATHS:
             await self._live(scope, receive, send)
@@ -96,54 +67,53 @@ class Safelight:
             await self.api(scope, receive, send)
 
 
-def create_app(settings: Settings) -> Safelight:
-    """Everything wired; nothing runs before the lifespan begins."""
-    store = open_store(settings)
-    ports = open_ports(settings, store)
+def create_app(settings: Settings, *, work: bool = True) -> Safelight:
+    """Everything wired; nothing runs before the lifespan begins. Without `work`, workers elsewhere process photos."""
+    ports = open_ports(settings)
     board = ProgressBoard(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
     origins = AllowList(tuple(settings.allowed_origins))
     sockjs = SockJS(live.serve, prefix="/ws", options=Options(origins=origins, subprotocols=SUBPROTOCOLS))
-    sandbox = Sandbox(
-        size=settings.workers,
-        memory_bytes=settings.decode_memory_mb * MiB,
-        cpu_seconds=settings.decode_cpu_seconds,
-        wall_seconds=settings.decode_wall_seconds,
-        max_pixels=settings.max_megapixels * 1_000_000,
-        budget_bytes=settings.decode_budget_mb * MiB,
-    )
+    sandbox = sandbox_of(settings)
+    local = ports.store if isinstance(ports.store, DiskStore) else None
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
         reconciler = Reconciler(ports)
         ended, resting = partial(queries.ended_sign_ins, ports), partial(queries.resting, ports)
-        with _only_server(settings.data_dir):
-            await store.recover()
-            await sandbox.start()
+        async with AsyncExitStack() as held:
+            if settings.alone:
+                held.enter_context(only_server(settings.data_dir))
+            held.push_async_callback(close_ports, ports)
+            if isinstance(ports.clock, SharedClock):
+                await ports.clock.look(ports.db)
+            if local:
+                await local.recover()
             await hub.start()
-            await reconciler.recover()
-            tasks = [
-                _spawn("worker", Worker(ports, sandbox).run()),
-                _spawn("reconciler", reconciler.run()),
-                _spawn("progress", board.run()),
-                _spawn("revocation", Revocation(live.registry, ports.broker, ended).run()),
-                _spawn("stalls", StallWatch(hub, resting, settings.stall_seconds).run()),
-            ]
+            if settings.alone:
+                await reconciler.recover()
+            if work:
+                await sandbox.start()
+                held.push_async_callback(sandbox.close)
+            held.push_async_callback(board.flush)
+            parts = {
+                "reconciler": reconciler.run(),
+                "progress": board.run(),
+                "revocation": Revocation(live.registry, ports.broker, ended).run(),
+                "stalls": StallWatch(hub, resting, settings.stall_seconds).run(),
+            }
+            if isinstance(ports.clock, SharedClock):
+                parts["clock"] = ports.clock.follow(ports.db)
+            if work:
+                parts["worker"] = Worker(ports, sandbox).run()
+            await held.enter_async_context(running(parts))
             try:
                 yield
             finally:
                 await live.close()
                 await sockjs.close()
                 await hub.close()
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                await board.flush()
-                await sandbox.close()
-                await ports.broker.close()
-                await ports.store.close()
-                await ports.db.close()
 
     api = _routes(lifespan)
     api.state.ports = ports
@@ -151,6 +121,7 @@ def create_app(settings: Settings) -> Safelight:
     api.state.board = board
     api.state.hub = hub
     api.state.live = live
+    api.state.draining = lambda: live.draining
     api.state.failed_sign_ins = FailedSignIns()
     api.add_middleware(BodyLimit)
     if settings.allowed_origins:
@@ -161,8 +132,8 @@ def create_app(settings: Settings) -> Safelight:
             allow_headers=["*"],
             expose_headers=["ETag", "Retry-After"],
         )
-    storage = StorageEdge(store, on_bytes=board.arrived, allowed_origins=settings.allowed_origins)
-    return Safelight(ports, api, storage, live, sockjs)
+    edge = StorageEdge(local, on_bytes=board.arrived, allowed_origins=settings.allowed_origins) if local else None
+    return Safelight(ports, api, edge, live, sockjs)
 
 
 def _live_channel(ports: Ports, hub: Hub, board: ProgressBoard) -> LiveChannel:
@@ -210,28 +181,3 @@ def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | N
     for part in (uploads, jobs, events, photos, auth, admin, metrics, health, page):
         api.include_router(part.router)
     return api
-
-
-@contextmanager
-def _only_server(folder: Path) -> Iterator[None]:
-    """SQLite, leases and wake-ups in memory belong to one server: a second one on the same folder is refused."""
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RuntimeError(
-                f"Another Safelight is using {folder.resolve()}. Stop it, or choose another SAFELIGHT_DATA_DIR."
-            ) from error
-        yield
-
-
-def _spawn(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task for the life of the server; one that ends by an error says so, loudly."""
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            log.critical("a part of the server ended", part=name, exc_info=error)
-
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(ended)
-    return task
