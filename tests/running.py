@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,15 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """`safelight serve` on `folder`. `settings` are SAFELIGHT_… variables without the prefix."""
+    """`safelight serve` (or another `command` that answers for its health) on `folder`. `settings` are SAFELIGHT_…
+    variables without the prefix, `environment` any others.
+    """
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    command: Sequence[str] = ("serve",)
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -55,22 +60,32 @@ class Server:
 
     def start(self) -> Server:
         """Start it and wait until it is ready."""
+        self.begin()
+        return self.ready()
+
+    def begin(self) -> None:
+        """Start it and wait for nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SAFELIGHT_")},
             "SAFELIGHT_DATA_DIR": str(self.folder / "data"),
             "SAFELIGHT_REGISTRATION": "open",
             **{f"SAFELIGHT_{name.upper()}": value for name, value in self.settings.items()},
+            **self.environment,
         }
         with (self.folder / "server.out").open("a") as out, (self.folder / "server.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "safelight.cli", "serve", "--port", str(self.port)],
+                [sys.executable, "-m", "safelight.cli", *self.command, "--port", str(self.port)],
                 stdout=out,
                 stderr=log,
                 cwd=self.folder,
                 env=environment,
                 text=True,
             )
+
+    def ready(self) -> Server:
+        """Wait until it is ready."""
+        assert self.process
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -79,7 +94,8 @@ class Server:
                 if httpx.get(f"{self.url}/health/ready").status_code == 200:
                     return self
             except httpx.TransportError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         raise AssertionError(f"the server did not become ready: {self.log}")
 
     def kill(self) -> None:

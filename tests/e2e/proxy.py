@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -18,10 +19,12 @@ _CHUNK = 64 * 1024
 
 
 class Proxy:
-    """Listens on a port of its own; every connection carries one request to the server at `port`."""
+    """Listens on a port of its own; every connection carries one request to the server at one of `ports`, which take
+    turns. One that does not listen is passed over.
+    """
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        self._target = port
+    def __init__(self, *ports: int, host: str = "127.0.0.1") -> None:
+        self._ports = deque(ports)
         self._host = host
         self._blocked: re.Pattern[str] | None = None
         self._swallowed: re.Pattern[str] | None = None
@@ -116,7 +119,7 @@ class Proxy:
         if "upgrade: websocket" not in head.lower():
             # One request a connection, so that each can be judged by its head.
             head = re.sub(r"(?im)^connection:.*\r\n", "", head).removesuffix("\r\n") + "connection: close\r\n\r\n"
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+        from_server, to_server = await self._next_server()
         try:
             to_server.write(head.encode("latin-1"))
             up = asyncio.create_task(_pump(reader, to_server))
@@ -127,6 +130,14 @@ class Proxy:
         finally:
             to_server.transport.abort()
 
+    async def _next_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        for _ in range(len(self._ports) - 1):
+            self._ports.rotate(-1)
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", self._ports[0])
+        self._ports.rotate(-1)
+        return await asyncio.open_connection("127.0.0.1", self._ports[0])
+
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     while data := await source.read(_CHUNK):
@@ -135,7 +146,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 @contextmanager
-def proxied(port: int, host: str = "127.0.0.1") -> Iterator[Proxy]:
-    """A proxy on `host` before the server at `port`."""
-    with Proxy(port, host) as proxy:
+def proxied(*ports: int, host: str = "127.0.0.1") -> Iterator[Proxy]:
+    """A proxy on `host` before the servers at `ports`."""
+    with Proxy(*ports, host=host) as proxy:
         yield proxy

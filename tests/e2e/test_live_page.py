@@ -224,7 +224,7 @@ def test_over_plain_http_from_another_machine_each_tab_has_a_connection_of_its_o
     server: Server, person: Client, open_tab: Open
 ) -> None:
     # An address of this machine that a browser does not take for its own, and so not for a secure context.
-    with proxied(server.port, "0.0.0.0") as proxy:  # noqa: S104
+    with proxied(server.port, host="0.0.0.0") as proxy:  # noqa: S104
         tab = open_tab()
         first = _visit(tab.page, proxy, person)
         _until_over(first, "websocket")
