@@ -16,10 +16,21 @@ PATIENCE = 120.0
 
 
 def feed(client: Client, items: Sequence[dict[str, Any]], photos: Sequence[bytes], at_once: int = 4) -> None:
-    """Send and finalize every photo, again and again until the server has it."""
+    """Send and finalize every photo, again and again until the server has it; a URL refused is asked for anew."""
 
     def send(item: dict[str, Any], photo: bytes) -> None:
-        _persist(lambda: httpx.put(item["presignedUrl"], content=photo, timeout=10), {200, 409})
+        url = [item["presignedUrl"]]
+
+        def put() -> httpx.Response:
+            answer = httpx.put(url[0], content=photo, timeout=10)
+            if answer.status_code == 403:
+                renewed = client.post(f"/commands/upload/{item['photoId']}/urls", json={})
+                if renewed.status_code != 200:
+                    return renewed
+                url[0] = renewed.json()["presignedUrl"]
+            return answer
+
+        _persist(put, {200, 409})
         _persist(lambda: client.post(f"/commands/upload/{item['photoId']}/finalize"), {204})
 
     with ThreadPoolExecutor(at_once) as pool:
@@ -40,7 +51,8 @@ def _persist(call: Callable[[], httpx.Response], wanted: set[int]) -> None:
             answer = call()
             if answer.status_code in wanted:
                 return
-            assert answer.status_code >= 500, answer.text
+            # What a client waits out: a server fault, "too much at once", a URL that is no longer good.
+            assert answer.status_code >= 500 or answer.status_code in {403, 429}, answer.text
         except httpx.TransportError:
             pass
         time.sleep(0.05)  # the server is away; it has no way to tell us when it is back

@@ -1,0 +1,180 @@
+"""Many machines, and one of them after the other falls over while photos come in.
+
+Three servers behind a proxy that gives each request to the next, four workers, three NATS nodes, PostgreSQL, SeaweedFS,
+all on this machine. For each fault five people send a job each, each watched by one of them; the fault begins when a
+fifth of the photos is done. Counted: photos lost (not COMPLETED) and stuck (no end), and of all durable events those
+that a watcher missed or saw twice. `silence_s` is the longest time without any photo becoming COMPLETED,
+`going_on_after_s` the time from the end of the fault to the next one that did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.cluster import Cluster, cluster
+from tests.feeding import feed
+from tests.pictures import jpeg
+from tests.running import Client, Server
+from tests.tally import Told
+from tests.watching import Watcher, watching
+
+from benches.faults import summary
+
+PEOPLE = 5
+EACH = 40
+UNDISTURBED = 200
+DOWN = 5.0
+"""Seconds that what fell over stays away."""
+PATIENCE = 600.0
+
+Fault = Callable[[Cluster], None]
+
+
+def measure() -> dict[str, Any]:
+    """The account of the undisturbed run and of each fault."""
+    found: dict[str, Any] = {}
+    with TemporaryDirectory() as folder, cluster(Path(folder), servers=3, workers=4, nodes=3) as machines:
+        found["undisturbed"] = _account_of(machines, "undisturbed", lambda _: None, UNDISTURBED)
+        for name, fault in _faults(machines):
+            found[name] = _account_of(machines, name, fault, EACH)
+    found["holds"] = all(not each[word] for each in found.values() for word in ("lost", "stuck", "missed", "doubled"))
+    return found
+
+
+def _faults(machines: Cluster) -> Iterator[tuple[str, Fault]]:
+    for number, server in enumerate(machines.servers, 1):
+        yield f"server_{number}_killed", lambda _, server=server: _kill(server)  # type: ignore[misc]
+    for number, worker in enumerate(machines.workers, 1):
+        yield f"worker_{number}_killed", lambda _, worker=worker: _kill(worker)  # type: ignore[misc]
+    yield "nats_leader_killed", _nats_leader
+    yield "all_of_nats_killed", _all_of_nats
+    yield "postgres_restarted", lambda all_: all_.postgres.restart()
+    yield "postgres_killed", _postgres
+    yield "store_killed", _store
+    for name, processes in (("server", machines.servers[:1]), ("worker", machines.workers[:1])):
+        yield f"{name}_stopped_for_10_s", lambda _, them=processes: _stop(them)  # type: ignore[misc]
+
+
+def _kill(process: Server) -> None:
+    process.kill()
+    time.sleep(DOWN)
+    process.start()
+
+
+def _stop(processes: list[Server]) -> None:
+    """SIGSTOP: it holds its connections and answers nothing, as one whose network was cut."""
+    with _stopped(processes):
+        time.sleep(2 * DOWN)
+
+
+@contextmanager
+def _stopped(processes: list[Server]) -> Iterator[None]:
+    ids = [each.process.pid for each in processes if each.process]
+    for pid in ids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in ids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _nats_leader(machines: Cluster) -> None:
+    leader = machines.nats.leader()
+    machines.nats.kill(leader)
+    time.sleep(DOWN)
+    machines.nats.start_node(leader)
+
+
+def _all_of_nats(machines: Cluster) -> None:
+    for node in range(machines.nats.nodes):
+        machines.nats.kill(node)
+    time.sleep(DOWN)
+    for node in range(machines.nats.nodes):
+        machines.nats.start_node(node)
+
+
+def _postgres(machines: Cluster) -> None:
+    machines.postgres.kill()
+    time.sleep(DOWN)
+    machines.postgres.start()
+
+
+def _store(machines: Cluster) -> None:
+    machines.seaweed.kill()
+    time.sleep(DOWN)
+    machines.seaweed.start()
+
+
+# --- what all have in common ---
+
+
+def _account_of(machines: Cluster, name: str, fault: Fault, each: int) -> dict[str, Any]:
+    print(f"  {name} …", file=sys.stderr, flush=True)
+    began = time.monotonic()
+    found = asyncio.run(_run(machines, fault, each))
+    return {**found, "seconds": round(time.monotonic() - began, 1)}
+
+
+async def _run(machines: Cluster, fault: Fault, each: int) -> dict[str, Any]:
+    people = [await asyncio.to_thread(machines.client) for _ in range(PEOPLE)]
+    photos = [jpeg(320, 240, seed=number) for number in range(each)]
+    jobs = [await asyncio.to_thread(_declare, person, photos) for person in people]
+    done: list[float] = []
+
+    def note(told: Told) -> None:
+        if told.photo and told.status == "COMPLETED" and told.seq is not None:
+            done.append(time.monotonic())
+
+    watchers = [
+        Watcher(
+            machines.proxy.port,
+            lambda person=person: person.token,  # type: ignore[misc]
+            job_id,
+            after=0,
+            batch=bool(number % 2),
+            on_event=note,
+        )
+        for number, (person, (job_id, _)) in enumerate(zip(people, jobs, strict=True))
+    ]
+    async with watching(watchers, PATIENCE):
+        feeding = [
+            asyncio.create_task(asyncio.to_thread(feed, person, items, photos, 2))
+            for person, (_, items) in zip(people, jobs, strict=True)
+        ]
+        await watchers[0].until(lambda _: len(done) >= PEOPLE * each // 5)
+        await asyncio.to_thread(fault, machines)
+        healed = time.monotonic()
+        await asyncio.gather(*feeding)
+        ended = [asyncio.create_task(watcher.until(lambda tally: tally.ended)) for watcher in watchers]
+        await asyncio.wait(ended, timeout=PATIENCE / 2)
+    standing = [person.job(job_id) for person, (job_id, _) in zip(people, jobs, strict=True)]
+    states = [photo["status"] for job in standing for photo in job["photos"]]
+    accounts = [summary([watcher.tally], job) for watcher, job in zip(watchers, standing, strict=True)]
+    times = sorted(done)
+    later = [when for when in times if when > healed]
+    return {
+        "photos": len(states),
+        "lost": sum(state in {"FAILED", "CANCELLED"} for state in states),
+        "stuck": sum(state not in {"COMPLETED", "FAILED", "CANCELLED"} for state in states),
+        "events": sum(job["seq"] for job in standing),
+        **{word: sum(account[word] for account in accounts) for word in ("seen", "missed", "doubled", "snapshots")},
+        "reconnects": sum(watcher.connects - 1 for watcher in watchers),
+        "silence_s": round(max(b - a for a, b in pairwise(times)), 1),
+        "going_on_after_s": round(later[0] - healed, 1) if later else None,
+    }
+
+
+def _declare(client: Client, photos: list[bytes]) -> tuple[str, list[dict[str, Any]]]:
+    created = client.declare(*((f"{number}.jpg", len(photo)) for number, photo in enumerate(photos)))
+    return created["jobId"], created["items"]
