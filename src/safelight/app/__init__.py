@@ -29,6 +29,7 @@ from safelight.realtime.endpoints import LiveChannel
 from safelight.realtime.hub import Hub
 from safelight.realtime.registry import Quota
 from safelight.realtime.revocation import Revocation
+from safelight.realtime.roster import Roster
 from safelight.realtime.sockjs import AllowList, Options, SockJS
 from safelight.realtime.stalls import StallWatch
 from safelight.realtime.stomp import SUBPROTOCOLS
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     board = ProgressBoard(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
+    roster = Roster(live.registry, ports.broker, alone=settings.alone)
     origins = AllowList(tuple(settings.allowed_origins))
     sockjs = SockJS(live.serve, prefix="/ws", options=Options(origins=origins, subprotocols=SUBPROTOCOLS))
     sandbox = sandbox_of(settings)
@@ -101,6 +103,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
                 "reconciler": reconciler.run(),
                 "progress": board.run(),
                 "revocation": Revocation(live.registry, ports.broker, ended).run(),
+                "roster": roster.run(),
                 "stalls": StallWatch(hub, resting, settings.stall_seconds).run(),
             }
             if isinstance(ports.clock, SharedClock):
@@ -121,6 +124,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     api.state.board = board
     api.state.hub = hub
     api.state.live = live
+    api.state.roster = roster
     api.state.draining = lambda: live.draining
     api.state.failed_sign_ins = FailedSignIns()
     api.add_middleware(BodyLimit)

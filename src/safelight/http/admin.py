@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import cast
+
+from fastapi import APIRouter, Request
 
 from safelight.domain.events import iso
-from safelight.errors import ConnectionEnded, NotFound
-from safelight.http.edge import Administrator, TheLiveChannel, problems
+from safelight.errors import NotFound
+from safelight.http.edge import Administrator, problems
 from safelight.http.models import ConnectionOut, ConnectionsOut, SubscriptionOut
 from safelight.realtime.registry import Standing
+from safelight.realtime.roster import Roster
 
 router = APIRouter(prefix="/api/admin", tags=["administration"], responses=problems(401, 404))
 
 
 @router.get("/connections", response_model_exclude_none=True)
-async def connections(live: TheLiveChannel, _caller: Administrator) -> ConnectionsOut:
-    """The live connections of this process, oldest first."""
-    found = sorted((each.standing() for each in live.registry), key=lambda standing: standing.since)
-    return ConnectionsOut(items=[_shown(standing) for standing in found])
+async def connections(request: Request, _caller: Administrator) -> ConnectionsOut:
+    """The live connections of all servers, oldest first."""
+    return ConnectionsOut(items=[_shown(standing) for standing in await _roster(request).connections()])
 
 
 @router.delete("/connections/{connection_id}", status_code=204)
-async def end_connection(live: TheLiveChannel, _caller: Administrator, connection_id: str) -> None:
+async def end_connection(request: Request, _caller: Administrator, connection_id: str) -> None:
     """End a connection with the ERROR `connection-ended`; its client may connect again."""
-    connection = live.registry.get(connection_id)
-    if connection is None:
-        raise NotFound("There is no such connection on this server, or it has ended.")
-    connection.end(ConnectionEnded())
+    if not await _roster(request).end(connection_id):
+        raise NotFound("There is no such connection, or it has ended.")
+
+
+def _roster(request: Request) -> Roster:
+    return cast(Roster, request.app.state.roster)
 
 
 def _shown(standing: Standing) -> ConnectionOut:

@@ -554,7 +554,7 @@ export interface paths {
         };
         /**
          * Connections
-         * @description The live connections of this process, oldest first.
+         * @description The live connections of all servers, oldest first.
          */
         get: operations["connections_api_admin_connections_get"];
         put?: never;
@@ -634,7 +634,7 @@ export interface paths {
         };
         /**
          * Ready
-         * @description Database, store and broker answer too, and the server is not about to end.
+         * @description Database, store and broker answer too, and the process is not about to end.
          */
         get: operations["ready_health_ready_get"];
         put?: never;
