@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import Client, Server
+from tests.servers.seaweed import SeaweedFS
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def client(server: Server) -> Iterator[Client]:
     with server.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """One S3 store for all tests that do it no harm; each keeps to a prefix of its own."""
+    with SeaweedFS(tmp_path_factory.mktemp("seaweed")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -339,6 +339,18 @@ class StorageFull(SafelightError):
     code = "storage-full"
 
 
+class StoreUnavailable(SafelightError):
+    """The store does not answer at present. Nothing is lost: wait as long as Retry-After says, then try again."""
+
+    code = "store-unavailable"
+
+
+class StoreRefused(StoreUnavailable):
+    """The store refuses what the server asks of it. Nothing is lost: its owner finds what to change in the server's log."""
+
+    code = "store-refused"
+
+
 class Overloaded(SafelightError):
     """The server is busy. Wait as long as Retry-After says, then try again."""
 

@@ -119,7 +119,6 @@ def thumbnail_url(ports: Ports, shown: Photo, size: int) -> str | None:
     if shown.status is not PhotoStatus.COMPLETED:
         return None
     key = thumbnail_key(shown.duplicate_of or shown.id, size)
-    # Rounded to the hour, so that the same picture keeps its URL, and a browser its copy, for a while.
     lasting = ports.settings.url_minutes * 60
     return ports.store.presign_get(key, expires_in=lasting, content_type="image/webp").url
 

@@ -12,7 +12,7 @@ import structlog
 
 from safelight.commands import work
 from safelight.domain.photo import Developed, Photo, Stage
-from safelight.errors import ChecksumMismatch, ObjectMissing, PhotoError, SizeMismatch, StorageFull
+from safelight.errors import ChecksumMismatch, ObjectMissing, PhotoError, SizeMismatch, StorageFull, StoreUnavailable
 from safelight.ports import Delivery, Ports
 from safelight.processing.pipeline import PhotoToProcess, process
 from safelight.processing.sandbox import ChildDied, Sandbox
@@ -176,8 +176,8 @@ class Worker:
             await work.give_back(self._ports, photo, self._owner, counted=True)
             await delivery.retry(0.2 * photo.tries)
             return
-        except (StorageFull, OSError) as error:
-            words.warning("store not writable, the photo waits", reason=str(error))
+        except (StorageFull, StoreUnavailable, OSError) as error:
+            words.warning("store not usable, the photo waits", reason=str(error))
             await work.give_back(self._ports, photo, self._owner, counted=False)
             await delivery.retry(5)
             return

@@ -226,7 +226,7 @@ async def _uploads(ports: Ports, multiparts: Sequence[Photo]) -> dict[str, str]:
         key = photo.storage_key
         if photo.terminal:
             key = photos.storage_key(photo.id, photo.attempt + 1)
-        return photo.id, await ports.store.create_multipart(key, photo.bytes, photo.part_size or photo.bytes)
+        return photo.id, await ports.store.create_multipart(key, photo.part_size or photo.bytes)
 
     return dict(await asyncio.gather(*(begin(photo) for photo in multiparts)))
 

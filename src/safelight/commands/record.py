@@ -9,6 +9,7 @@ import structlog
 from safelight.domain.events import Recorded, record
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo
+from safelight.errors import StorageFull, StoreUnavailable
 from safelight.ports import Doomed, Ports, WriteTransaction
 
 log = structlog.get_logger()
@@ -68,7 +69,7 @@ async def bury(ports: Ports, doomed: Sequence[Doomed]) -> None:
             if item.upload:
                 await ports.store.abort(item.key, item.upload_id)
             await ports.store.delete(item.key)
-        except OSError as error:
+        except (StorageFull, StoreUnavailable, OSError) as error:
             log.warning("bytes not removed yet", key=item.key, error=str(error))
         else:
             buried.append(item)

@@ -101,7 +101,8 @@ async def finalize(
         return
     _awaiting_bytes(photo)
     if photo.multipart:
-        stored = await ports.store.complete_multipart(photo.storage_key, *_all_parts(photo, upload_id, parts))
+        of, named = _all_parts(photo, upload_id, parts)
+        stored = await ports.store.complete_multipart(photo.storage_key, of, named, photo.bytes)
     else:
         stored = await ports.store.complete_single(photo.storage_key)
     problem = _difference(photo, stored, checksum)

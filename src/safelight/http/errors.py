@@ -49,6 +49,7 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     errors.Overloaded: 429,
     errors.SafelightError: 500,
     errors.StorageFull: 507,
+    errors.StoreUnavailable: 503,
 }
 
 

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
-from urllib.parse import quote
 
 import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from safelight.domain.disposition import disposition
 from safelight.errors import MethodNotAllowed, NotFound, SafelightError, SizeMismatch
 from safelight.http.errors import MEDIA_TYPE, problem, problem_headers, status_of
 from safelight.http.ingest import EXTENSION, DirectBody
@@ -31,8 +31,6 @@ DRAIN_BYTES: Final = 16 * 1024 * 1024
 DRAIN_SECONDS: Final = 30
 # A connection that died without a word looks like this; TCP itself would keep it, and its file, for hours.
 STALL_SECONDS: Final = 60
-# What a browser may show by itself; everything else it saves. An SVG or HTML that was uploaded never runs.
-SHOWN: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"})
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 _METHODS: Final = b"PUT, GET, HEAD, OPTIONS"
 
@@ -266,11 +264,7 @@ def _description(grant: Grant, path: Path) -> Headers:
         (b"cache-control", b"private, max-age=31536000, immutable"),
         (b"cross-origin-resource-policy", b"cross-origin"),
     ]
-    if grant.filename is not None or kind not in SHOWN:
-        name = grant.filename or path.name
-        plain = re.sub(r'[^ -~]|["\\%]', "_", name)
-        # RFC 6266: the plain name for the old, filename* (RFC 8187) for everybody else.
-        value = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    if value := disposition(grant.filename, kind, path.name):
         headers.append((b"content-disposition", value.encode("ascii")))
     return headers
 

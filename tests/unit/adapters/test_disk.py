@@ -40,7 +40,7 @@ async def test_a_store_opened_beside_a_server_leaves_alone_what_arrives(store: D
 async def test_recovering_removes_what_was_arriving_and_nothing_else(store: DiskStore, tmp_path: Path) -> None:
     async with store.receive(Grant("PUT", KEY, size=3)) as sink:
         await sink.write(b"abc")
-    upload_id = await store.create_multipart("originals/ph_2.1", 3, 3)
+    upload_id = await store.create_multipart("originals/ph_2.1", 3)
     arriving = tmp_path / "store" / "arriving"
     (arriving / "cut short").write_bytes(b"ab")
     (arriving / "half removed").mkdir()
@@ -160,7 +160,7 @@ async def test_a_source_that_fails_leaves_nothing(store: DiskStore, tmp_path: Pa
 
 
 async def test_pulling_what_was_aborted_ends(store: DiskStore) -> None:
-    upload_id = await store.create_multipart(KEY, 6, 6)
+    upload_id = await store.create_multipart(KEY, 6)
     grant = Grant("PUT", KEY, size=6, upload_id=upload_id, part_number=1)
 
     async def send_until_aborted() -> None:

@@ -23,15 +23,14 @@ from weakref import WeakValueDictionary
 from safelight.adapters.disk import durable, ledger
 from safelight.adapters.disk.signing import Signer
 from safelight.adapters.disk.sink import Sink, full_disk_told
+from safelight.adapters.parts import verify as verify_parts
 from safelight.adapters.threads import Threads
 from safelight.domain.checksum import combine
 from safelight.errors import (
     AlreadyStored,
     Conflict,
-    FieldError,
     NotUploaded,
     ObjectMissing,
-    PartMismatch,
     UploadGone,
 )
 from safelight.ports import Grant, SignedUrl, StoredObject, StoredPart
@@ -85,7 +84,8 @@ class DiskStore:
     def presign_get(
         self, key: str, *, expires_in: int, filename: str | None = None, content_type: str | None = None
     ) -> SignedUrl:
-        return self._sign(Grant("GET", key, filename=filename, content_type=content_type), expires_in)
+        grant = Grant("GET", key, filename=filename, content_type=content_type)
+        return self._sign(grant, expires_in, window=max(1, expires_in // 2))
 
     def grant(self, method: str, path: str, query: str) -> Grant:
         return self._signer.verify(method, path, query, self._clock() // 1000)
@@ -123,19 +123,19 @@ class DiskStore:
 
     # --- multipart uploads ---
 
-    async def create_multipart(self, key: str, size: int, part_size: int) -> str:
+    async def create_multipart(self, key: str, part_size: int) -> str:
         upload_id = secrets.token_urlsafe(18).replace("-", "a").replace("_", "b")
-        await self._in_thread(self._begin, upload_id, {"key": key, "size": size, "partSize": part_size})
+        await self._in_thread(self._begin, upload_id, {"key": key, "partSize": part_size})
         return upload_id
 
     async def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
-        await self._in_thread(self._about, key, upload_id)
-        parts = await self._in_thread(self._recorded, upload_id)
-        return [StoredPart(number, f"{crc:08x}", size) for number, (size, crc) in sorted(parts.items())]
+        return await self._in_thread(self._parts, key, upload_id)
 
-    async def complete_multipart(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> StoredObject:
+    async def complete_multipart(
+        self, key: str, upload_id: str, parts: Sequence[tuple[int, str]], size: int
+    ) -> StoredObject:
         async with self._lock(_place(key, upload_id)):
-            return await self._in_thread(self._seal_upload, key, upload_id, list(parts))
+            return await self._in_thread(self._seal_upload, key, upload_id, list(parts), size)
 
     async def abort(self, key: str, upload_id: str | None) -> None:
         async with self._lock(_place(key, upload_id)):
@@ -199,11 +199,11 @@ class DiskStore:
         if self._object(grant.key).exists():
             raise AlreadyStored
         upload_id, number = grant.upload_id or "", grant.part_number or 0
-        about = self._about(grant.key, upload_id)
+        part_size = self._part_size(grant.key, upload_id)
         folder = self._uploads / upload_id
         try:
             ledger.withdraw(folder / "parts", number)
-            return os.open(folder / "data", os.O_WRONLY), (number - 1) * about["partSize"]
+            return os.open(folder / "data", os.O_WRONLY), (number - 1) * part_size
         except FileNotFoundError as error:
             raise UploadGone from error
 
@@ -232,42 +232,34 @@ class DiskStore:
         (folder / "about").write_text(json.dumps(about))
         folder.rename(self._uploads / upload_id)
 
-    def _about(self, key: str, upload_id: str) -> dict[str, int]:
+    def _part_size(self, key: str, upload_id: str) -> int:
         try:
             about = json.loads((self._uploads / _checked(upload_id) / "about").read_text())
         except FileNotFoundError as error:
             raise UploadGone from error
         if about["key"] != key:
             raise UploadGone
-        return {"size": about["size"], "partSize": about["partSize"]}
+        size: int = about["partSize"]
+        return size
 
-    def _recorded(self, upload_id: str) -> dict[int, tuple[int, int]]:
+    def _parts(self, key: str, upload_id: str) -> list[StoredPart]:
+        self._part_size(key, upload_id)
         try:
-            return ledger.read(self._uploads / upload_id / "parts")
+            recorded = ledger.read(self._uploads / upload_id / "parts")
         except FileNotFoundError as error:
             raise UploadGone from error
+        return [StoredPart(number, f"{crc:08x}", size) for number, (size, crc) in sorted(recorded.items())]
 
-    def _seal_upload(self, key: str, upload_id: str, parts: list[tuple[int, str]]) -> StoredObject:
+    def _seal_upload(self, key: str, upload_id: str, named: list[tuple[int, str]], size: int) -> StoredObject:
         folder, target = self._uploads / upload_id, self._object(key)
         if (done := self._measure(key)) is not None:
             shutil.rmtree(folder, ignore_errors=True)
             return done
-        about, recorded = self._about(key, upload_id), self._recorded(upload_id)
-        wrong = [
-            FieldError(f"parts[{index}]", f"part {number} is not stored with this ETag")
-            for index, (number, etag) in enumerate(parts)
-            if number not in recorded or f"{recorded[number][1]:08x}" != etag
-        ]
-        named = [number for number, _ in parts]
-        missing = [number for number in recorded if number not in set(named)]
-        if wrong or missing or named != list(range(1, len(named) + 1)):
-            raise PartMismatch(errors=wrong or [FieldError("parts", f"part {n} is not named") for n in missing])
-        size = sum(recorded[number][0] for number in named)
-        if size != about["size"]:
-            raise PartMismatch(f"The parts hold {size:,} bytes, but the upload has {about['size']:,}. Send the rest.")
+        stored = self._parts(key, upload_id)
+        verify_parts(named, stored, size)
         durable.seal([(folder / "data", target)])
         shutil.rmtree(folder, ignore_errors=True)
-        crc = f"{combine((recorded[number][1], recorded[number][0]) for number in named):08x}"
+        crc = f"{combine((int(part.etag, 16), part.size) for part in stored):08x}"
         return StoredObject(key, size, crc, crc)
 
     def _stage(self, key: str, arriving: Path, crc: int) -> None:
@@ -346,8 +338,10 @@ class DiskStore:
         (self._arriving / _PROBE).write_bytes(b"safelight")
         (self._arriving / _PROBE).unlink()
 
-    def _sign(self, grant: Grant, expires_in: int) -> SignedUrl:
-        expires_at = self._clock() // 1000 + expires_in
+    def _sign(self, grant: Grant, expires_in: int, window: int = 0) -> SignedUrl:
+        """Within a window (in seconds) the same URL comes again, and lasts for the window longer."""
+        now = self._clock() // 1000
+        expires_at = (now // window * window + window if window else now) + expires_in
         return SignedUrl(self._base_url + self._signer.sign(grant, expires_at), expires_at * 1000)
 
     def _object(self, key: str) -> Path:
