@@ -18,7 +18,7 @@ import orjson
 import uvicorn
 
 from safelight.adapters.memory import MemoryBroker
-from safelight.app import now
+from safelight.app.clock import local as now
 from safelight.cli.serving import uvicorn_options
 from safelight.domain.identity import Identity
 from safelight.log import configure

@@ -28,7 +28,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Callable[..., Ports]]:
     made: list[Ports] = []
 
     def open_one(**more: float) -> Ports:
-        made.append(open_ports(Settings(_env_file=None, data_dir=tmp_path, workers=1, **more)))  # type: ignore[call-arg, arg-type]
+        made.append(open_ports(Settings(_env_file=None, data_dir=tmp_path, workers=1, **more)))  # type: ignore[arg-type]
         return made[-1]
 
     yield open_one
@@ -38,7 +38,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Callable[..., Ports]]:
 
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    made = sandbox_of(Settings(_env_file=None, data_dir=tmp_path, workers=1))  # type: ignore[call-arg]
+    made = sandbox_of(Settings(_env_file=None, data_dir=tmp_path, workers=1))
     await made.start()
     yield made
     await made.close()
