@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from tests.clock import Clock
+from tests.e2e.proxy import Proxy
 from tests.pictures import big_jpeg, jpeg
 from tests.servers.seaweed import SeaweedFS
-from tests.storing import Bench, digest, disk_bench, now, s3_bench
+from tests.storing import Bench, digest, disk_bench, now, s3_bench, s3_store
 
 from safelight import queries
 from safelight.adapters.memory import MemoryBroker
@@ -21,7 +22,7 @@ from safelight.commands import identity, jobs, uploads
 from safelight.commands.jobs import File
 from safelight.domain.checksum import Checksum
 from safelight.domain.photo import Photo, PhotoStatus, thumbnail_key
-from safelight.errors import PartMismatch
+from safelight.errors import PartMismatch, StoreRefused
 from safelight.ports import Ports
 from safelight.processing.sandbox import Sandbox
 from safelight.reconcile import Reconciler
@@ -172,3 +173,22 @@ async def test_u8_a_whole_put_is_finalized_for_a_client_that_never_does(world: W
     world.clock.now += 5_001
     await Reconciler(world.ports).finalize_resting()
     assert (await world.ended(photo)).status is PhotoStatus.COMPLETED
+
+
+async def test_a_job_whose_store_is_away_is_refused_at_once_and_leaves_nothing_running(
+    seaweed: SeaweedFS, tmp_path: Path
+) -> None:
+    with Proxy(seaweed.ports[0]) as proxy:
+        proxy.answer("^POST", 403, "<Error><Code>AccessDenied</Code></Error>")
+        settings = Settings(data_dir=tmp_path, secret="of the test")
+        store = s3_store(seaweed, tmp_path, tmp_path.name, proxy.url)
+        ports = Ports(SqliteDatabase(tmp_path / "s.db"), store, MemoryBroker(), now, settings)
+        user = await identity.add_user(ports, "a@example.org", None)
+        files = [File(filename=f"{n}.jpg", mime_type="image/jpeg", bytes=LARGE) for n in range(300)]
+        with pytest.raises(StoreRefused, match="does not allow the access key"):
+            await jobs.create_job(ports, user.id, files)
+        asked = proxy.count("^POST")
+        await asyncio.sleep(0.2)
+        assert proxy.count("^POST") == asked < 300
+        for part in (ports.broker, ports.db, store):
+            await part.close()
