@@ -228,7 +228,13 @@ async def _uploads(ports: Ports, multiparts: Sequence[Photo]) -> dict[str, str]:
             key = photos.storage_key(photo.id, photo.attempt + 1)
         return photo.id, await ports.store.create_multipart(key, photo.part_size or photo.bytes)
 
-    return dict(await asyncio.gather(*(begin(photo) for photo in multiparts)))
+    try:
+        async with asyncio.TaskGroup() as group:
+            begun = [group.create_task(begin(photo)) for photo in multiparts]
+    except ExceptionGroup as failed:
+        # The others are given up with the first; what began of them is swept, as an upload that nobody waits for.
+        raise failed.exceptions[0] from failed
+    return dict(task.result() for task in begun)
 
 
 def _born(tx: WriteTransaction, rows: Sequence[Photo], now: int) -> list[Photo]:
