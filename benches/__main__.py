@@ -15,7 +15,7 @@ from typing import Any
 
 NAMES = ["jobs", "thumbnails", "ingest", "memory", "fanout"]
 # Minutes long, and of no figure in the README: run when named.
-NAMED = ["faults", "crowds", "shown"]
+NAMED = ["faults", "crowds", "browsers", "shown", "disasters"]
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from tests.e2e.browsing import Tab
+from tests.e2e.browsing import COLLECT, Tab, visit
 from tests.e2e.proxy import EVERYTHING_LIVE, WEBSOCKET, Proxy, proxied
 from tests.pictures import jpeg
 from tests.running import Client, Server
@@ -17,10 +17,6 @@ from tests.running import Client, Server
 Open = Callable[..., Tab]
 Start = Callable[..., Server]
 
-COLLECT = """
-window.delivered = [];
-window.addEventListener('safelight:events', (event) => window.delivered.push(...event.detail.events));
-"""
 STREAMING = ["xhr-streaming", "eventsource", "htmlfile"]
 POLLING = ["xhr-polling", "jsonp-polling"]
 TRANSPORTS = ["websocket", "sockjs-websocket", *STREAMING, *POLLING, "long-poll"]
@@ -41,19 +37,6 @@ def proxy(server: Server) -> Iterator[Proxy]:
 def person(server: Server) -> Iterator[Client]:
     with server.client() as client:
         yield client
-
-
-def _visit(page: Page, proxy: Proxy, person: Client, forced: str | None = None) -> Page:
-    """Open the page through the proxy, signed in as this person."""
-    page.add_init_script(COLLECT)
-    if forced:
-        page.add_init_script(f"localStorage.setItem('safelight.transports', '{forced}')")
-    page.goto(proxy.url)
-    page.get_by_label("E-mail address").fill(person.email)
-    page.get_by_label("Password").fill("correct horse")
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("button", name="Add photos").first.wait_for()
-    return page
 
 
 def _state(page: Page) -> Any:
@@ -116,7 +99,7 @@ def test_everything_blocked_it_polls_and_unblocked_it_is_live_with_nothing_misse
     server: Server, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
     tab = open_tab()
-    page = _visit(tab.page, proxy, person)
+    page = visit(tab.page, proxy.url, person)
     _until_over(page, "websocket")
     batch, seen = _listed(tab, person, 9)
     tab.until_counts(Completed=batch.send(3))
@@ -140,7 +123,7 @@ def test_a_proxy_that_swallows_the_upgrade_costs_seconds(
 ) -> None:
     proxy.swallow(WEBSOCKET)
     tab = open_tab()
-    page = _visit(tab.page, proxy, person)
+    page = visit(tab.page, proxy.url, person)
     expect(_state(page)).to_have_attribute("data-state", re.compile("live|polling"), timeout=15_000)
     batch, seen = _listed(tab, person, 4)
     tab.until_counts(Completed=batch.send(2))
@@ -154,7 +137,7 @@ def test_a_cut_line_is_live_again_within_five_seconds(
     server: Server, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
     tab = open_tab()
-    page = _visit(tab.page, proxy, person)
+    page = visit(tab.page, proxy.url, person)
     _until_over(page, "websocket")
     batch, seen = _listed(tab, person, 6)
     for _ in range(3):
@@ -171,7 +154,7 @@ def test_the_server_gone_is_said_and_what_happened_meanwhile_is_told_afterwards(
     server: Server, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
     tab = open_tab()
-    page = _visit(tab.page, proxy, person)
+    page = visit(tab.page, proxy.url, person)
     _until_over(page, "websocket")
     batch, seen = _listed(tab, person, 4)
     tab.until_counts(Completed=batch.send(2))
@@ -190,7 +173,7 @@ def test_two_tabs_share_one_connection_and_the_second_goes_on_when_the_first_is_
     server: Server, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
     tab = open_tab()
-    first = _visit(tab.page, proxy, person)
+    first = visit(tab.page, proxy.url, person)
     _until_over(first, "websocket")
     second = first.context.new_page()
     second.add_init_script(COLLECT)
@@ -226,7 +209,7 @@ def test_over_plain_http_from_another_machine_each_tab_has_a_connection_of_its_o
     # An address of this machine that a browser does not take for its own, and so not for a secure context.
     with proxied(server.port, host="0.0.0.0") as proxy:  # noqa: S104
         tab = open_tab()
-        first = _visit(tab.page, proxy, person)
+        first = visit(tab.page, proxy.url, person)
         _until_over(first, "websocket")
         assert not first.evaluate("isSecureContext || 'locks' in navigator")
         second = first.context.new_page()
@@ -242,14 +225,14 @@ def test_different_people_in_one_browser_mirror_nothing_of_each_other(
     server: Server, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
     tab = open_tab()
-    first = _visit(tab.page, proxy, person)
+    first = visit(tab.page, proxy.url, person)
     _until_over(first, "websocket")
     batch, _ = _listed(tab, person, 2)
     # Somebody else signs in in another tab: all tabs are theirs from then on, and nothing of the first is shown.
     second = first.context.new_page()
     with server.client() as other:
         second.add_init_script("localStorage.removeItem('safelight.session')")
-        _visit(second, proxy, other)
+        visit(second, proxy.url, other)
         _until_over(second, "websocket")
         batch.send(2)
         theirs = Batch(other, 1)
@@ -271,7 +254,7 @@ def test_e34_each_transport_delivers_the_same_events_with_the_same_seq(
     transport: str, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
     tab = open_tab()
-    page = _visit(tab.page, proxy, person, forced=transport)
+    page = visit(tab.page, proxy.url, person, forced=transport)
     if transport == "long-poll":
         _until_state(page, "polling")
     else:
@@ -294,7 +277,7 @@ def test_what_is_blocked_is_passed_by_and_taken_again_once_it_is_open(
 ) -> None:
     proxy.block(blocked)
     tab = open_tab()
-    page = _visit(tab.page, proxy, person)
+    page = visit(tab.page, proxy.url, person)
     _until_over(page, taken, seconds=30)
     batch, seen = _listed(tab, person, 6)
     tab.until_counts(Completed=batch.send(3))
