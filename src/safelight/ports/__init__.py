@@ -5,7 +5,7 @@ An adapter can be written from these docstrings alone; `tests/contract/` holds e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -13,6 +13,10 @@ from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink, User
 from safelight.domain.job import Job
 from safelight.domain.photo import Photo, PhotoStatus
+from safelight.ports.broker import Broker as Broker
+from safelight.ports.broker import Delivery as Delivery
+from safelight.ports.broker import Subscription as Subscription
+from safelight.ports.broker import Task as Task
 from safelight.ports.store import Grant as Grant
 from safelight.ports.store import LocalStore as LocalStore
 from safelight.ports.store import ObjectStore as ObjectStore
@@ -185,68 +189,6 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Finish what was begun and release the connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A photo to be processed. Delivered at least once: the database decides whether there is work in it."""
-
-    photo_id: str
-    job_id: str
-    attempt: int
-
-
-class Delivery(Protocol):
-    """One task in hand. Exactly one of `ack` and `retry` is to be called; dying instead means redelivery."""
-
-    task: Task
-
-    async def ack(self) -> None:
-        """Done with it, never again."""
-
-    async def retry(self, delay: float) -> None:
-        """Give it back, to be delivered again after `delay` seconds."""
-
-    async def in_progress(self) -> None:
-        """Still working on it: start its redelivery clock anew."""
-
-
-class Subscription(Protocol):
-    """Messages of the topics subscribed, in the order published by any one publisher."""
-
-    def __aiter__(self) -> AsyncIterator[tuple[str, bytes]]:
-        """Yields `(topic, payload)` until closed."""
-
-    async def add(self, topic: str) -> None:
-        """Also receive `topic` from now on; twice is not an error. Takes effect before this returns."""
-
-    async def remove(self, topic: str) -> None:
-        """Stop receiving `topic`; an unknown one is not an error."""
-
-    async def close(self) -> None:
-        """End the iteration."""
-
-
-class Broker(Protocol):
-    """Wake-ups. Losing every message may cost seconds, never a photo: the database decides."""
-
-    async def publish(self, topic: str, payload: bytes) -> None:
-        """Tell all present subscribers of `topic`, here and on other machines. At most once; never blocks on one."""
-
-    async def subscribe(self, topics: Sequence[str] = ()) -> Subscription:
-        """Begin receiving; what is published after this returns is delivered."""
-
-    async def enqueue(self, task: Task) -> None:
-        """Queue a task. The same task (photo and attempt) queued while it waits or is in hand is queued once."""
-
-    def tasks(self) -> AsyncIterator[Delivery]:
-        """Tasks, one taker each, fair between jobs: a bounded number of one job's tasks is in hand at once."""
-
-    async def check(self) -> None:
-        """Raise what is wrong if the broker cannot be reached now."""
-
-    async def close(self) -> None:
-        """End every subscription and iteration."""
 
 
 @dataclass(frozen=True, slots=True)
