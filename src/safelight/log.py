@@ -41,5 +41,5 @@ def configure(level: str, form: Form = "auto") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("alembic", "asyncio", "PIL"):
+    for chatty in ("alembic", "asyncio", "botocore", "aiobotocore", "PIL"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
