@@ -297,3 +297,25 @@ async def test_saving_writes_what_differs_and_nothing_else(db: Database) -> None
         "ph_2": (4, None),
         "ph_3": (None, None),
     }
+
+
+async def test_of_two_that_add_the_same_key_one_finds_the_others(open_database: Open, db: Database) -> None:
+    """As create_job does it in two processes with the same Idempotency-Key."""
+    other = open_database()
+
+    def declaring(name: str, key: str) -> Callable[[WriteTransaction], str]:
+        def work(tx: WriteTransaction) -> str:
+            if known := tx.job_of_key("u1", key):
+                return known.id
+            tx.add_job(_job(name, idempotency_key=key))
+            return name
+
+        return work
+
+    keys = [f"k{n}" for n in range(30)]
+    asked = [
+        database.write(declaring(f"job_{key}_{side}", key)) for key in keys for side, database in enumerate((db, other))
+    ]
+    given = await asyncio.gather(*asked)
+    assert [given[at] for at in range(0, 60, 2)] == [given[at] for at in range(1, 60, 2)]
+    await other.close()

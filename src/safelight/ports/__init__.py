@@ -117,7 +117,10 @@ class WriteTransaction(ReadTransaction, Protocol):
     """Reads that see its own writes, and writes that stand or fall together."""
 
     def lock_job(self, job_id: str, user_id: str | None = None) -> Job | None:
-        """The job, with no other transaction changing it or its photos until this one ends."""
+        """The job, with no other transaction changing it or its photos until this one ends.
+
+        Whoever locks several does so in the order of their ids, or two could wait for each other for ever.
+        """
 
     def add_job(self, job: Job) -> None: ...
 
@@ -175,7 +178,8 @@ class Database(Protocol):
         """Run `work` in one transaction and return its result once it is durably committed.
 
         An exception rolls back all of `work` and is raised here; others' work is untouched. Results are handed
-        out in the order of commit.
+        out in the order of commit. Where two transactions collide (of two that look for a key and add it, each before
+        the other's commit, one meets a key that is taken), `work` is run again: it leaves nothing but its rows.
         """
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
