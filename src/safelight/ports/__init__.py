@@ -185,6 +185,11 @@ class Database(Protocol):
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         """Run `work` on one consistent snapshot. A statement that writes is an error."""
 
+    async def migrate(self) -> None:
+        """Bring the tables to what this code needs; to be awaited before anything else. Of several processes one does
+        it, and it is done once.
+        """
+
     async def now(self) -> int:
         """Unix milliseconds by the clock of the machine that the database runs on."""
 
