@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.clock import Clock
 from tests.e2e.proxy import Proxy
 from tests.pictures import big_jpeg, jpeg
 from tests.servers.seaweed import SeaweedFS
-from tests.storing import Bench, digest, disk_bench, now, s3_bench, s3_store
+from tests.storing import S3_PART, Bench, OverHttp, digest, disk_bench, now, s3_bench, s3_store
 
 from safelight import queries
 from safelight.adapters.memory import MemoryBroker
@@ -72,21 +72,17 @@ class World:
         return found
 
 
-@pytest.fixture(params=["disk", "s3"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "disk":
-        bench = disk_bench(tmp_path)
-    else:
-        seaweed: SeaweedFS = request.getfixturevalue("seaweed")
-        bench = s3_bench(tmp_path, seaweed)
+@asynccontextmanager
+async def living(bench: Bench, folder: Path) -> AsyncIterator[World]:
+    """A world on a store, with a worker at work."""
     bench.open()
     clock = Clock(now())
     ports = Ports(
-        db=SqliteDatabase(tmp_path / "s.db"),
+        db=SqliteDatabase(folder / "s.db"),
         store=bench.store,
         broker=MemoryBroker(),
         clock=clock,
-        settings=Settings(data_dir=tmp_path, secret="of the test", workers=1),
+        settings=Settings(data_dir=folder, secret="of the test", workers=1),
     )
     sandbox = Sandbox(
         size=1,
@@ -107,6 +103,16 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await ports.broker.close()
     await ports.db.close()
     await bench.close()
+
+
+@pytest.fixture(params=["disk", "s3"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    benches = {
+        "disk": lambda: disk_bench(tmp_path),
+        "s3": lambda: s3_bench(tmp_path, request.getfixturevalue("seaweed")),
+    }
+    async with living(benches[request.param](), tmp_path) as world:
+        yield world
 
 
 @pytest.mark.parametrize("data", [jpeg(), big_jpeg(LARGE)], ids=["single", "multipart"])
@@ -192,3 +198,16 @@ async def test_a_job_whose_store_is_away_is_refused_at_once_and_leaves_nothing_r
         assert proxy.count("^POST") == asked < 300
         for part in (ports.broker, ports.db, store):
             await part.close()
+
+
+async def test_a_photo_waits_while_the_store_refuses_and_is_not_failed(seaweed: SeaweedFS, tmp_path: Path) -> None:
+    data = jpeg()
+    with Proxy(seaweed.ports[0]) as proxy:
+        bench = Bench(lambda: s3_store(seaweed, tmp_path, tmp_path.name, proxy.url), OverHttp(), S3_PART)
+        async with living(bench, tmp_path) as world:
+            photo = await world.declare(data)
+            await world.send(photo, data)
+            proxy.answer("^GET", 403, "<Error><Code>AccessDenied</Code></Error>", times=1)
+            await world.finalize(photo, [])
+            done = await world.ended(photo)
+    assert (done.status, done.attempt, done.tries) == (PhotoStatus.COMPLETED, 1, 1)
