@@ -237,17 +237,11 @@ class ReadTransaction(Protocol):
     def doomed(self, limit: int) -> list[Doomed]: ...
 
     def user(self, user_id: str) -> User | None: ...
-
     def user_of_email(self, email: str) -> User | None: ...
-
     def users(self) -> list[User]: ...
-
     def session(self, session_id: str) -> Session | None: ...
-
     def session_of_cookie(self, cookie_hash: str) -> Session | None: ...
-
     def api_token(self, token_hash: str) -> ApiToken | None: ...
-
     def api_tokens(self, user_id: str) -> list[ApiToken]: ...
 
 
@@ -284,13 +278,9 @@ class WriteTransaction(ReadTransaction, Protocol):
         """End every lease: for the one process that knows that no other worker lives."""
 
     def add_user(self, user: User) -> None: ...
-
     def save_password(self, user_id: str, password_hash: str) -> None: ...
-
     def add_session(self, session: Session) -> None: ...
-
     def end_session(self, session_id: str) -> None: ...
-
     def add_link(self, link: SignInLink) -> None: ...
 
     def use_link(self, code_hash: str, now: int) -> str | None:
@@ -306,24 +296,35 @@ class WriteTransaction(ReadTransaction, Protocol):
 
 class Database(Protocol):
     """The truth. Work is a plain function over a transaction, so that one body serves SQLite (a thread, one hop)
-    and PostgreSQL (a greenlet) alike.
+    and PostgreSQL (a greenlet) alike. It may be run again from its start where another transaction was in its way, so
+    it does nothing but ask and write.
+
+    DatabaseUnavailable where it does not answer within seconds; it is used again once it does. StorageFull where it is
+    out of room, Invalid where it cannot store a text that work gives it.
     """
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """Run `work` in one transaction and return its result once it is durably committed.
 
-        An exception rolls back all of `work` and is raised here; others' work is untouched. Results are handed
-        out in the order of commit.
+        An exception rolls back all of `work` and is raised here; others' work is untouched. A caller that is
+        cancelled does not stop it. Within a process the results of works that lock the same job are handed out in
+        the order of commit. OutcomeUnknown where the database was lost during the commit, and nobody can tell.
         """
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         """Run `work` on one consistent snapshot. A statement that writes is an error."""
 
+    def exclusively(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """True to one holder of `name` at a time among all processes, False (at once) to all others.
+
+        It saves work and promises nothing: a holder whose connection breaks loses it untold, and another may begin.
+        """
+
     async def check(self) -> None:
-        """Raise what is wrong if the database cannot be reached now."""
+        """Raise what is wrong if the database cannot be reached now, or is not for this code."""
 
     async def close(self) -> None:
-        """Finish what was begun and release the connections."""
+        """Finish what was begun and release the connections. Closing twice is not an error."""
 
 
 @dataclass(frozen=True, slots=True)
