@@ -11,7 +11,7 @@ from tests.e2e.live import TRANSPORTS, each_came_once, listed, until_by
 from tests.pictures import big_jpeg, jpeg
 
 MIB = 1024 * 1024
-LIFE = ["UPLOADING", "PROCESSING", "VERIFYING", "METADATA", "THUMBNAILS", "PUBLISHING", "COMPLETED"]
+LIFE = ["QUEUED", "UPLOADING", "PROCESSING", "VERIFYING", "METADATA", "THUMBNAILS", "PUBLISHING", "COMPLETED"]
 
 Open = Callable[..., Tab]
 
