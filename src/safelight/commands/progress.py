@@ -103,7 +103,8 @@ class ProgressBoard:
             by_job[photo.job_id].append(photo)
         recorded, moved = [], []
         now = self._ports.clock()
-        for job_id, stale in by_job.items():
+        # In one order everywhere, or two transactions could each wait for a job that the other holds.
+        for job_id, stale in sorted(by_job.items()):
             job = tx.lock_job(job_id)
             if job is None:
                 continue

@@ -9,11 +9,22 @@ import structlog
 from safelight.domain.events import Recorded, record
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo
+from safelight.errors import NotFound
 from safelight.ports import Doomed, Ports, WriteTransaction
 
 log = structlog.get_logger()
 
 Change = tuple[Photo | None, Photo]
+
+
+def locked(tx: WriteTransaction, user_id: str | None, photo_id: str) -> tuple[Job, Photo]:
+    """A photo as it stands once its job is locked, and that job. NotFound where it is not there, or another owner's."""
+    seen = tx.photo(photo_id, user_id)
+    job = tx.lock_job(seen.job_id) if seen else None
+    photo = tx.photo(photo_id) if job else None
+    if job is None or photo is None:
+        raise NotFound
+    return job, photo
 
 
 def commit(

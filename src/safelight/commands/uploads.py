@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from safelight.commands.jobs import retry_photos
-from safelight.commands.record import Change, announce, bury, bytes_of, commit
+from safelight.commands.record import Change, announce, bury, bytes_of, commit, locked
 from safelight.domain import photo as photos
 from safelight.domain.checksum import Checksum
 from safelight.domain.events import Recorded
@@ -120,14 +120,11 @@ async def cancel_photo(ports: Ports, user_id: str, photo_id: str) -> None:
     now = ports.clock()
 
     def work(tx: WriteTransaction) -> tuple[Recorded, list[Doomed]] | None:
-        photo = _locked(tx, user_id, photo_id)
+        job, photo = locked(tx, user_id, photo_id)
         if photo.status is PhotoStatus.CANCELLED:
             return None
         if photo.terminal:
             raise Conflict(f"This photo has ended ({photo.status}); there is nothing to cancel.")
-        job = tx.lock_job(photo.job_id)
-        if job is None:
-            raise NotFound
         doomed = bytes_of(photo)
         tx.doom(doomed)
         return commit(tx, job, [(photo, photos.cancel(photo, now))], now), doomed
@@ -173,17 +170,6 @@ async def expire_uploads(ports: Ports, job_id: str, error: PhotoError) -> None:
 
 async def _mine(ports: Ports, user_id: str | None, photo_id: str) -> Photo:
     photo = await ports.db.read(lambda tx: tx.photo(photo_id, user_id))
-    if photo is None:
-        raise NotFound
-    return photo
-
-
-def _locked(tx: WriteTransaction, user_id: str, photo_id: str) -> Photo:
-    """The photo as it stands once its job is locked."""
-    seen = tx.photo(photo_id, user_id)
-    if seen is None or tx.lock_job(seen.job_id) is None:
-        raise NotFound
-    photo = tx.photo(photo_id, user_id)
     if photo is None:
         raise NotFound
     return photo
