@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +11,10 @@ from tests.clock import Clock
 
 from safelight.adapters.disk import DiskStore
 from safelight.adapters.memory import MemoryBroker
-from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.commands import identity, jobs, library, uploads, work
 from safelight.commands.jobs import File
 from safelight.domain.photo import Developed, Photo, PhotoStatus, Stage
-from safelight.ports import Doomed, Ports, Task
+from safelight.ports import Database, Doomed, Ports, Task
 from safelight.reconcile import Reconciler
 from safelight.settings import Settings
 
@@ -45,11 +44,11 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, open_database: Callable[[], Database]) -> AsyncIterator[World]:
     clock = Clock()
     settings = Settings(data_dir=tmp_path, secret="of the test")
     ports = Ports(
-        db=SqliteDatabase(tmp_path / "s.db"),
+        db=open_database(),
         store=DiskStore(tmp_path / "store", base_url="", secret=b"x", clock=clock),
         broker=MemoryBroker(per_job=2, redeliver_after=60),
         clock=clock,
