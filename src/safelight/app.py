@@ -101,6 +101,7 @@ def create_app(settings: Settings) -> Safelight:
     store = open_store(settings)
     ports = open_ports(settings, store)
     board = ProgressBoard(ports)
+    callers = Callers(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
     origins = AllowList(tuple(settings.allowed_origins))
@@ -127,7 +128,7 @@ def create_app(settings: Settings) -> Safelight:
                 _spawn("worker", Worker(ports, sandbox).run()),
                 _spawn("reconciler", reconciler.run()),
                 _spawn("progress", board.run()),
-                _spawn("revocation", Revocation(live.registry, ports.broker, ended).run()),
+                _spawn("revocation", Revocation(live.registry, ports.broker, ended, callers.forget).run()),
                 _spawn("stalls", StallWatch(hub, resting, settings.stall_seconds).run()),
             ]
             try:
@@ -147,7 +148,7 @@ def create_app(settings: Settings) -> Safelight:
 
     api = _routes(lifespan)
     api.state.ports = ports
-    api.state.callers = Callers(ports)
+    api.state.callers = callers
     api.state.board = board
     api.state.hub = hub
     api.state.live = live
