@@ -26,11 +26,11 @@ from tests.tally import Tally
 from tests.watching import Watcher, watching
 
 PHOTOS = 500
-PATIENCE = 600.0
 CUT_EVERY = 2.0
 NAP = 5.0
-# Longer than the two minutes after which the server gives up a reader.
-SLEEP = 150.0
+# Ten minutes, far beyond the two after which the server gives up a reader.
+SLEEP = 600.0
+PATIENCE = SLEEP + 300.0
 
 
 def measure() -> dict[str, Any]:

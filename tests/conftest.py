@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import Client, Server
+from tests.servers.nats import Nats
 from tests.servers.seaweed import SeaweedFS
 
 
@@ -29,6 +30,20 @@ def client(server: Server) -> Iterator[Client]:
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     """One S3 store for all tests that do it no harm; each keeps to a prefix of its own."""
     with SeaweedFS(tmp_path_factory.mktemp("seaweed")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
+    """One NATS for all tests that do it no harm; each keeps to a prefix of its own."""
+    with Nats(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def three_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
+    """A cluster of three. Whoever kills a node starts it again."""
+    with Nats(tmp_path_factory.mktemp("three_nats"), nodes=3) as running:
         yield running
 
 

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
+from tests.servers.nats import Nats
 
 from safelight.adapters.memory import MemoryBroker
+from safelight.adapters.nats import NatsBroker
 from safelight.ports import Broker, Delivery, Subscription, Task
 
 Make = Callable[..., Awaitable[Broker]]
 PATIENCE = 20.0  # seconds after which a test is given up; none waits so long
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "nats"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    """Brokers that share nothing with other tests: `make(per_job=…, redeliver_after=…)`, both optional."""
+    """Brokers that share nothing with other tests: `make(per_job=…, redeliver_after=…, …)`, all optional."""
     made: list[Broker] = []
 
-    async def memory(*, per_job: int = 8, redeliver_after: float = PATIENCE) -> Broker:
-        made.append(MemoryBroker(per_job=per_job, redeliver_after=redeliver_after))
+    async def memory(*, redeliver_after: float = PATIENCE, **options: Any) -> Broker:
+        made.append(MemoryBroker(redeliver_after=redeliver_after, **options))
         return made[-1]
 
-    yield {"memory": memory}[request.param]
+    async def nats(*, redeliver_after: float = PATIENCE, **options: Any) -> Broker:
+        servers: Nats = request.getfixturevalue("nats")
+        prefix = f"test-{secrets.token_hex(6)}"
+        made.append(NatsBroker(servers.urls, prefix=prefix, redeliver_after=redeliver_after, **options))
+        await made[-1].check()
+        return made[-1]
+
+    yield {"memory": memory, "nats": nats}[request.param]
     for broker in made:
         await broker.close()
 
@@ -110,6 +121,18 @@ async def until_end(subscription: Subscription) -> AsyncIterator[tuple[str, byte
         yield topic, payload
         if payload == b"end":
             return
+
+
+async def test_topics_are_names_and_no_patterns(make: Make) -> None:
+    broker = await make()
+    odd = ["job.*", "job.>", "job..a", "", ".", "a b", "a\r\nPUB b", "jöb.a", "=41"]
+    everything = await broker.subscribe(odd)
+    single = await broker.subscribe(["job.*"])
+    for topic in ["job.a", "A", *odd]:
+        await broker.publish(topic, topic.encode())
+    assert [await message(everything) for _ in odd] == [(topic, topic.encode()) for topic in odd]
+    await broker.publish("job.*", b"end")
+    assert [await message(single), await message(single)] == [("job.*", b"job.*"), ("job.*", b"end")]
 
 
 async def test_closing_a_subscription_ends_its_iteration_alone(make: Make) -> None:
@@ -258,6 +281,74 @@ async def test_a_task_in_progress_is_not_delivered_again(make: Make) -> None:
     await delivery.ack()
     await broker.enqueue(task(2))
     assert (await again).task == task(2)
+
+
+async def test_tasks_are_of_any_name(make: Make) -> None:
+    broker = await make()
+    odd = [Task("ph *.>", "job.é 1", 2), Task("=41", "*", 1), Task("A", "*", 10), Task("", "", 0)]
+    for each in odd:
+        await broker.enqueue(each)
+        await broker.enqueue(each)
+    tasks = broker.tasks()
+    taken = [await take(tasks) for _ in odd]
+    assert {delivery.task for delivery in taken} == set(odd)
+    for delivery in taken:
+        await delivery.ack()
+    await broker.enqueue(task(1))
+    assert (await take(tasks)).task == task(1)
+
+
+async def dead(broker: Broker, tasks: AsyncIterator[Delivery], which: Task, deliveries: int) -> None:
+    """Take a task again and again, and die each time."""
+    await broker.enqueue(which)
+    for _ in range(deliveries):
+        assert (await take(tasks)).task == which
+
+
+async def test_a_task_that_kills_its_takers_is_dead_until_it_is_revived(make: Make) -> None:
+    broker = await make(per_job=1, redeliver_after=0.1, deliveries=2)
+    tasks = broker.tasks()
+    await dead(broker, tasks, task(1), deliveries=2)
+    await broker.enqueue(task(2))
+    assert await broker.dead() in ([], [task(1)])  # until somebody looks, it is not known that the last one died
+    other = await take(tasks)
+    assert other.task == task(2)
+    await other.ack()
+    assert await broker.dead() == [task(1)]
+    await broker.enqueue(task(1))
+    await broker.enqueue(task(3))
+    third = await take(tasks)
+    assert third.task == task(3)
+    await third.ack()
+    await broker.revive(task(3))
+    await broker.revive(task(4))
+    await broker.revive(task(1))
+    assert await broker.dead() == []
+    revived = await take(tasks)
+    assert revived.task == task(1)
+    await revived.ack()
+    await broker.enqueue(task(5))
+    assert (await take(tasks)).task == task(5)
+
+
+async def test_a_dead_task_is_tried_again_after_some_time(make: Make) -> None:
+    broker = await make(redeliver_after=0.1, deliveries=1, dead_for=0.3)
+    tasks = broker.tasks()
+    await dead(broker, tasks, task(1), deliveries=1)
+    again = await take(tasks)
+    assert again.task == task(1)
+    assert await broker.dead() == []
+    await again.ack()
+
+
+async def test_a_task_may_be_given_back_as_often_as_need_be(make: Make) -> None:
+    broker = await make(deliveries=2)
+    await broker.enqueue(task(1))
+    tasks = broker.tasks()
+    for _ in range(5):
+        await (await take(tasks)).retry(0.0)
+    await (await take(tasks)).ack()
+    assert await broker.dead() == []
 
 
 async def test_closing_ends_every_iteration(make: Make) -> None:

@@ -50,6 +50,13 @@ async def test_the_etag_is_the_checksum_of_the_bytes(bench: Bench) -> None:
     assert sealed.crc32c == sealed.etag == digest(await bench.read())
 
 
+async def test_bytes_that_come_drop_by_drop_are_all_kept(bench: Bench) -> None:
+    data = content(2_000_000)
+    await bench.put(data)
+    await bench.store.complete_single(KEY)
+    assert await bench.read() == data
+
+
 async def test_a_put_to_a_sealed_object_is_refused(bench: Bench) -> None:
     await bench.put(content(100))
     signed = bench.store.presign_put(KEY, 100, expires_in=60)

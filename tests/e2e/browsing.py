@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright, WebSocket
-from tests.running import Server
+from tests.running import Client, Server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = [
@@ -24,6 +24,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# What the page is given, told to whoever listens on it: `window.delivered`, in the order given.
+COLLECT = """
+window.delivered = [];
+window.addEventListener('safelight:events', (event) => window.delivered.push(...event.detail.events));
+"""
 _BODY = re.compile(r"\n\n(.*?)\x00", re.DOTALL)
 
 
@@ -116,6 +121,19 @@ class Tab:
             if body:
                 told = json.loads(body)
                 self.events += told if isinstance(told, list) else [told]
+
+
+def visit(page: Page, url: str, person: Client, forced: str | None = None) -> Page:
+    """Open the page and sign in by password; `forced` names the only transport that it may take."""
+    page.add_init_script(COLLECT)
+    if forced:
+        page.add_init_script(f"localStorage.setItem('safelight.transports', '{forced}')")
+    page.goto(url)
+    page.get_by_label("E-mail address").fill(person.email)
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Add photos").first.wait_for()
+    return page
 
 
 def photos(folder: Path, pictures: Sequence[bytes], name: str = "photo") -> Path:

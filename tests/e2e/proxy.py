@@ -1,19 +1,25 @@
-"""A proxy such as stands in front of some networks: it passes plain HTTP, and of the live channel what it may."""
+"""A proxy such as stands in front of some networks: it passes plain HTTP, and of the live channel what it may.
+
+It can also stand for trouble: answer in the server's place, hold requests, and cut answers short.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Self
 
 WEBSOCKET = r"^GET /ws(/\S*)? .*upgrade: *websocket"
 SOCKJS = r"^\w+ /ws/"
 EVERYTHING_LIVE = rf"{WEBSOCKET}|{SOCKJS}"
+_LENGTH = re.compile(r"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 _REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _CHUNK = 64 * 1024
 
@@ -28,7 +34,12 @@ class Proxy:
         self._host = host
         self._blocked: re.Pattern[str] | None = None
         self._swallowed: re.Pattern[str] | None = None
+        self._answers: list[_Fault] = []
+        self._cuts: list[_Fault] = []
+        self._held: re.Pattern[str] | None = None
+        self._released = asyncio.Event()
         self._open: dict[asyncio.Task[None], str] = {}
+        self.most_at_once = 0
         self.heads: list[str] = []
         self.port = 0
         self._server: asyncio.Server
@@ -48,6 +59,31 @@ class Proxy:
     def swallow(self, pattern: str | None) -> None:
         """Take requests whose head matches and never answer, as a proxy does that knows no WebSocket."""
         self._swallowed = pattern and re.compile(pattern, re.IGNORECASE | re.DOTALL)  # type: ignore[assignment]
+
+    def answer(self, pattern: str, status: int, body: str = "", *, times: int = sys.maxsize, **headers: str) -> None:
+        """Answer requests whose head matches in the server's place, so many times."""
+        lines = [f"HTTP/1.1 {status} Trouble", f"content-length: {len(body)}", "connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        response = ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+        self._answers.append(_Fault(_pattern(pattern), times, response=response))
+
+    def cut_after(self, pattern: str, size: int | None, *, times: int = sys.maxsize) -> None:
+        """Cut the answers to requests whose head matches after so many bytes of their body; None: before the head."""
+        self._cuts.append(_Fault(_pattern(pattern), times, size=size))
+
+    def hold(self, pattern: str) -> None:
+        """Keep requests whose head matches until `release`."""
+        self._held = _pattern(pattern)
+
+    def release(self) -> None:
+        """Let those go on that are held, and hold no more."""
+        self._held = None
+        self._loop.call_soon_threadsafe(self._released.set)
+
+    def heal(self) -> None:
+        """No more trouble."""
+        self._answers.clear()
+        self._cuts.clear()
 
     def cut(self, pattern: str) -> None:
         """Break the connections whose request's head matches."""
@@ -99,7 +135,16 @@ class Proxy:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             self.heads.append(head)
             self._open[task] = head
-            if self._swallowed and self._swallowed.search(head):
+            self.most_at_once = max(self.most_at_once, len(self._open))
+            if self._held and self._held.search(head):
+                await self._released.wait()
+            if fault := _due(self._answers, head):
+                length = _LENGTH.search(head)
+                if length and "100-continue" not in head.lower():
+                    await reader.readexactly(int(length[1]))
+                writer.write(fault.response)
+                await writer.drain()
+            elif self._swallowed and self._swallowed.search(head):
                 await reader.read()
             elif self._blocked and self._blocked.search(head):
                 writer.write(_REFUSED)
@@ -124,7 +169,13 @@ class Proxy:
             to_server.write(head.encode("latin-1"))
             up = asyncio.create_task(_pump(reader, to_server))
             try:
-                await _pump(from_server, writer)
+                if fault := _due(self._cuts, head):
+                    answer = await from_server.readuntil(b"\r\n\r\n")
+                    if fault.size is not None:
+                        writer.write(answer + await from_server.readexactly(fault.size))
+                        await writer.drain()
+                else:
+                    await _pump(from_server, writer)
             finally:
                 up.cancel()
         finally:
@@ -137,6 +188,27 @@ class Proxy:
                 return await asyncio.open_connection("127.0.0.1", self._ports[0])
         self._ports.rotate(-1)
         return await asyncio.open_connection("127.0.0.1", self._ports[0])
+
+
+@dataclass
+class _Fault:
+    pattern: re.Pattern[str]
+    times: int
+    response: bytes = b""
+    size: int | None = None
+
+
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+
+
+def _due(faults: list[_Fault], head: str) -> _Fault | None:
+    """The first fault that is meant for this request and has not happened often enough."""
+    for fault in faults:
+        if fault.times > 0 and fault.pattern.search(head):
+            fault.times -= 1
+            return fault
+    return None
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from safelight.realtime.endpoints import LiveChannel, LiveContext
 from safelight.realtime.hub import Hub, Pace
 from safelight.realtime.session import Terms
 from safelight.realtime.stomp import Frame, Limits, Parser
+from safelight.realtime.websocket import LINGER
 
 PATIENCE = 20.0
 JOB = "job_a"
@@ -454,6 +456,19 @@ async def test_e8_a_message_beyond_the_transports_limit_is_told_before_the_close
             await peer.hear()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
+
+
+async def test_e8_a_slow_sender_of_a_message_too_large_is_told_too(live: Live) -> None:
+    """Its line needs longer than the server would wait for a silent one; a reset amid it would cost it the ERROR."""
+    async with dial(live) as peer:
+        await peer.sign_in()
+        transport = peer.socket.transport
+        transport.write(struct.pack(">BBQI", 0x81, 0x80 | 127, MAX_FRAME + 1, 0))
+        for _ in range(13):
+            transport.write(b"\n" * 1_000)
+            await asyncio.sleep(LINGER / 10)
+        assert not transport.is_closing()
+        assert (await peer.hear()).get("code") == "frame-too-large"
 
 
 async def test_e9_frames_come_in_any_pieces(live: Live) -> None:

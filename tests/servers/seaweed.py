@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import socket
 import subprocess
 import sys
 import time
@@ -16,25 +14,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.servers.ports import free_ports
+
 READY_SECONDS: Final = 60
 BUCKET: Final = "photos"
-# Below the range from which the system gives ports to connections, one of which might take it in the meantime.
-_PORTS: Final = range(12_000, 32_000)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, for a server that must come back under the same ones."""
-    found: list[int] = []
-    for port in random.sample(_PORTS, len(_PORTS)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no free ports")
 
 
 @dataclass

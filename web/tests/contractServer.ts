@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { crc32c, hex32 } from '../src/lib/upload/crc32c';
@@ -15,8 +16,12 @@ interface Stored {
   cancelled: boolean;
 }
 
-/** What a test may have gone wrong: an answer instead of the usual one, or null. */
-export type Fault = (request: { method: string; path: string; part: number }) => number | 'cut' | 'corrupt' | null;
+/** What a test may have gone wrong: an answer instead of the usual one (a status, or a code of S3), or null. */
+export type Fault = (request: {
+  method: string;
+  path: string;
+  part: number;
+}) => number | 'cut' | 'corrupt' | 'RequestTimeout' | 'NoSuchUpload' | null;
 
 /** As much of the contract as an upload needs, over real HTTP on a free port, with faults on demand. */
 export class ContractServer {
@@ -26,6 +31,10 @@ export class ContractServer {
   fault: Fault = () => null;
   /** Most PUTs that were being answered at one time. */
   mostAtOnce = 0;
+  /** The store is S3: its ETags are MD5 sums, its refusals XML. */
+  s3 = false;
+  /** So many of the files declared next are refused from the start. */
+  refused = 0;
   /** While set, PUTs are answered only when it resolves. */
   gate: Promise<void> | null = null;
   private atOnce = 0;
@@ -76,7 +85,9 @@ export class ContractServer {
       return;
     }
     const bytes = await bodyOf(request);
-    if (typeof wrong === 'number') {
+    if (typeof wrong === 'string' && wrong !== 'corrupt') {
+      xml(response, 400, wrong);
+    } else if (typeof wrong === 'number') {
       problem(response, wrong, `http-${wrong}`, `This is a ${wrong}.`);
     } else if (request.method === 'PUT') {
       await this.put(response, url, part, bytes, wrong === 'corrupt');
@@ -89,7 +100,8 @@ export class ContractServer {
     const id = url.pathname.split('/')[2] ?? '';
     const photo = this.photos.get(id);
     if (!photo || url.searchParams.get('generation') !== String(this.generation)) {
-      problem(response, 403, 'signature-expired', 'This signed URL has expired.');
+      if (this.s3) xml(response, 403, 'AccessDenied');
+      else problem(response, 403, 'signature-expired', 'This signed URL has expired.');
       return;
     }
     this.atOnce++;
@@ -98,7 +110,7 @@ export class ContractServer {
     this.atOnce--;
     const kept = Buffer.from(bytes);
     if (corrupt && kept.length) kept[0] = (kept[0] ?? 0) ^ 1;
-    const etag = hex32(crc32c(kept));
+    const etag = this.s3 ? createHash('md5').update(kept).digest('hex') : hex32(crc32c(kept));
     photo.parts.set(part, kept);
     photo.etags.set(part, etag);
     this.puts.push(`${id} ${part}`);
@@ -125,6 +137,8 @@ export class ContractServer {
       const photoId = `ph_${this.photos.size + 1}`;
       const photo = { file, parts: new Map(), etags: new Map(), finalized: null, cancelled: false };
       this.photos.set(photoId, photo);
+      if (this.refused-- > 0)
+        return { photoId, method: 'PUT', errorCode: 'unsupported-type', errorMessage: 'No photo.' };
       if (file.bytes <= PART) return { photoId, method: 'PUT', presignedUrl: this.urlOf(photoId, 0), multipart: null };
       const partCount = Math.ceil(file.bytes / PART);
       const partUrls = this.partUrls(
@@ -185,6 +199,11 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
 
 function json(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function xml(response: ServerResponse, status: number, code: string): void {
+  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>This is ${code}.</Message></Error>`;
+  response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
 }
 
 function problem(response: ServerResponse, status: number, code: string, detail: string): void {

@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiClient, serverAnswers } from '../src/lib/api/client';
-import { NetworkError, problemOf } from '../src/lib/api/errors';
+import { NetworkError } from '../src/lib/api/errors';
 import { UploadApi } from '../src/lib/api/upload';
 import type { Put } from '../src/lib/s3/multipart';
+import { refusalOf } from '../src/lib/s3/refusal';
 import { checksumHere } from '../src/lib/upload/checksum';
 import { Connectivity } from '../src/lib/upload/connectivity';
 import { crc32c, hex32 } from '../src/lib/upload/crc32c';
@@ -24,7 +25,7 @@ const putOverFetch: Put = async (url, body, { signal, onProgress }) => {
     throw new NetworkError('cut off', { cause: error });
   }
   const text = await response.text();
-  if (!response.ok) throw problemOf(response.status, text);
+  if (!response.ok) throw refusalOf(response.status, text, null);
   onProgress(body.size);
   return (response.headers.get('etag') ?? '').replaceAll('"', '');
 };
@@ -41,6 +42,7 @@ let phases: Map<string, (Phase | null)[]>;
 let sent: Map<string, number>;
 let failures: Map<string, string>;
 let waiters: (() => void)[];
+let targets: string[];
 
 /** Resolves when `met` is true after some report of the engine. */
 function until(met: () => boolean): Promise<void> {
@@ -70,6 +72,7 @@ function engineWith(limit: number): UploadEngine {
     scheduler: new Scheduler(limit),
     connectivity: new Connectivity(() => serverAnswers(server.url)),
     signedIn: () => Promise.reject(new Error('not asked for')),
+    onTarget: (url) => targets.push(url),
     report: {
       declared: () => undefined,
       phase: (photoId, phase, failure) => {
@@ -101,6 +104,9 @@ beforeEach(async () => {
   server.puts.length = server.signed.length = server.mostAtOnce = 0;
   server.fault = () => null;
   server.gate = null;
+  server.s3 = false;
+  server.refused = 0;
+  targets = [];
   phases = new Map();
   sent = new Map();
   failures = new Map();
@@ -238,6 +244,54 @@ describe('UploadEngine', () => {
     engine.told('ph_1', 'CANCELLED', 1);
     expect(phases.get('ph_1')?.at(-1)).toBeNull();
     expect(engine.busy).toBe(false);
+  });
+
+  it('sends to S3, whose ETags are no checksum that it knows, and has the server compare', async () => {
+    server.s3 = true;
+    const file = photo('far.jpg', 6 * PART);
+    // What arrives otherwise than it left is not seen here: the checksum of what left goes with finalize.
+    server.fault = ({ method, part }) => (method === 'PUT' && part === 2 ? 'corrupt' : null);
+    await add(photo('small.jpg', 100), file);
+    await Promise.all(['ph_1', 'ph_2'].map(done));
+    const etags = [...(server.photos.get('ph_2')?.etags ?? [])].sort(([a], [b]) => a - b).map(([, etag]) => etag);
+    const finalized = server.photos.get('ph_2')?.finalized;
+    expect(finalized?.parts?.map(({ etag }) => etag)).toEqual(etags);
+    expect(finalized?.checksum).toBe(`crc32c:${hex32(crc32c(Buffer.from(await file.arrayBuffer())))}`);
+    expect(server.puts).toHaveLength(7);
+  });
+
+  it('resumes at S3 with only what is missing, and renews URLs that it refuses', async () => {
+    server.s3 = true;
+    engine.close();
+    engine = engineWith(1);
+    const file = photo('far.jpg', 5 * PART);
+    await add(file);
+    await until(() => server.puts.length >= 2);
+    engine.pause();
+    server.expireUrls();
+    engine.resume(['ph_1']);
+    await done('ph_1');
+    await expectStored('ph_1', file);
+    expect(server.puts.length).toBeLessThanOrEqual(6);
+  });
+
+  it('repeats what S3 found too slow, and says in words that an upload has ended there', async () => {
+    server.s3 = true;
+    const slow: 'RequestTimeout'[] = ['RequestTimeout', 'RequestTimeout'];
+    server.fault = ({ method }) => (method === 'PUT' ? (slow.shift() ?? null) : null);
+    await add(photo('slow.jpg', 100));
+    await done('ph_1');
+    server.fault = ({ method }) => (method === 'PUT' ? 'NoSuchUpload' : null);
+    await add(photo('gone.jpg', 2 * PART));
+    await until(() => failures.has('ph_2'));
+    expect(failures.get('ph_2')).toContain('This upload has ended');
+  });
+
+  it('tells where bytes go by the first file that is to be sent, be it not the first of all', async () => {
+    server.refused = 1;
+    await add(photo('refused.txt', 10), photo('fine.jpg', 10), photo('fine too.jpg', 10));
+    await Promise.all(['ph_2', 'ph_3'].map(done));
+    expect(targets).toEqual([expect.stringContaining('/storage/ph_2')]);
   });
 
   it('lists what the server refuses, and sends the rest', async () => {

@@ -7,31 +7,35 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+import structlog
+
+from safelight.adapters.mailbox import Mailbox
 from safelight.ports import Delivery, Subscription, Task
 
-# A subscriber that is so far behind loses the oldest messages; it reads the table for them.
-_MAILBOX = 10_000
+log = structlog.get_logger()
 
 
 class MemoryBroker:
     """The Broker port. `per_job` tasks of one job are in hand at most; one not heard of for `redeliver_after`
-    seconds is delivered again.
+    seconds is delivered again, and after so many `deliveries` it is dead for `dead_for` seconds.
     """
 
-    def __init__(self, *, per_job: int = 8, redeliver_after: float = 120.0) -> None:
-        self._subscribers: defaultdict[str, set[_Mailbox]] = defaultdict(set)
-        self._mailboxes: set[_Mailbox] = set()
-        self._queue = _Queue(per_job, redeliver_after)
+    def __init__(
+        self, *, per_job: int = 8, redeliver_after: float = 120.0, deliveries: int = 10, dead_for: float = 3600.0
+    ) -> None:
+        self._subscribers: defaultdict[str, set[Mailbox]] = defaultdict(set)
+        self._subscriptions: set[_Topics] = set()
+        self._queue = _Queue(per_job, redeliver_after, deliveries, dead_for)
 
     async def publish(self, topic: str, payload: bytes) -> None:
         for mailbox in self._subscribers.get(topic, ()):
             mailbox.put(topic, payload)
 
     async def subscribe(self, topics: Sequence[str] = ()) -> Subscription:
-        mailbox = _Mailbox(self._subscribers, self._mailboxes)
+        subscription = _Topics(self._subscribers, self._subscriptions)
         for topic in topics:
-            await mailbox.add(topic)
-        return mailbox
+            await subscription.add(topic)
+        return subscription
 
     async def enqueue(self, task: Task) -> None:
         self._queue.put(task)
@@ -39,76 +43,73 @@ class MemoryBroker:
     def tasks(self) -> AsyncIterator[Delivery]:
         return _Taker(self._queue)
 
+    async def dead(self) -> list[Task]:
+        return self._queue.dead()
+
+    async def revive(self, task: Task) -> None:
+        self._queue.revive(task)
+
     async def check(self) -> None:
         """There is nothing between us and memory that could be down."""
 
     async def close(self) -> None:
-        for mailbox in list(self._mailboxes):
-            await mailbox.close()
+        for subscription in list(self._subscriptions):
+            await subscription.close()
         self._queue.close()
 
 
-class _Mailbox:
-    def __init__(self, subscribers: defaultdict[str, set[_Mailbox]], mailboxes: set[_Mailbox]) -> None:
-        self._subscribers = subscribers
-        self._mailboxes = mailboxes
-        self._topics: set[str] = set()
-        self._messages: deque[tuple[str, bytes]] = deque(maxlen=_MAILBOX)
-        self._news = asyncio.Event()
-        self._closed = False
-        mailboxes.add(self)
+class _Topics:
+    """The Subscription port."""
 
-    def put(self, topic: str, payload: bytes) -> None:
-        self._messages.append((topic, payload))
-        self._news.set()
+    def __init__(self, subscribers: defaultdict[str, set[Mailbox]], present: set[_Topics]) -> None:
+        self._subscribers = subscribers
+        self._present = present
+        self._topics: set[str] = set()
+        self._messages = Mailbox()
+        present.add(self)
 
     def __aiter__(self) -> AsyncIterator[tuple[str, bytes]]:
-        return self
-
-    async def __anext__(self) -> tuple[str, bytes]:
-        while not self._closed:
-            if self._messages:
-                return self._messages.popleft()
-            self._news.clear()
-            await self._news.wait()
-        raise StopAsyncIteration
+        return self._messages
 
     async def add(self, topic: str) -> None:
-        if not self._closed:
+        if not self._messages.ended:
             self._topics.add(topic)
-            self._subscribers[topic].add(self)
+            self._subscribers[topic].add(self._messages)
 
     async def remove(self, topic: str) -> None:
         self._topics.discard(topic)
         present = self._subscribers.get(topic)
         if present is not None:
-            present.discard(self)
+            present.discard(self._messages)
             if not present:
                 del self._subscribers[topic]
 
     async def close(self) -> None:
         for topic in list(self._topics):
             await self.remove(topic)
-        self._closed = True
-        self._mailboxes.discard(self)
-        self._news.set()
+        self._present.discard(self)
+        self._messages.end()
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A task from `enqueue` to `ack`: waiting, resting (`timer` queues it) or in hand (`timer` revokes it)."""
+    """A task from `enqueue` to `ack`: waiting, resting or dead (`timer` queues it) or in hand (`timer` revokes it)."""
 
     task: Task
     holder: _InHand | None = None
     timer: asyncio.TimerHandle | None = None
+    deliveries: int = 0
+    dead: bool = False
 
 
 class _Queue:
     """Tasks by job, the jobs in turn."""
 
-    def __init__(self, per_job: int, redeliver_after: float) -> None:
+    def __init__(self, per_job: int, redeliver_after: float, deliveries: int, dead_for: float) -> None:
         self._per_job = per_job
         self._redeliver_after = redeliver_after
+        self._deliveries = deliveries
+        self._dead_for = dead_for
         self._closed = False
         self._entries: dict[tuple[str, int], _Entry] = {}
         # A job is listed while something of it waits; the one served goes to the end.
@@ -165,7 +166,15 @@ class _Queue:
         entry = delivery.entry
         if self._knows(entry) and entry.holder is delivery:
             self._let_go(entry)
-            entry.timer = asyncio.get_running_loop().call_later(delay, self._wait, entry)
+            self._rest(entry, delay)
+
+    def dead(self) -> list[Task]:
+        return [entry.task for entry in self._entries.values() if entry.dead]
+
+    def revive(self, task: Task) -> None:
+        entry = self._entries.get((task.photo_id, task.attempt))
+        if entry is not None and entry.dead:
+            self._wait(entry)
 
     def renew(self, delivery: _InHand) -> None:
         entry = delivery.entry
@@ -175,8 +184,13 @@ class _Queue:
     def _knows(self, entry: _Entry) -> bool:
         return self._entries.get((entry.task.photo_id, entry.task.attempt)) is entry
 
+    def _rest(self, entry: _Entry, seconds: float) -> None:
+        entry.deliveries = 0
+        entry.timer = asyncio.get_running_loop().call_later(seconds, self._wait, entry)
+
     def _wait(self, entry: _Entry) -> None:
         _stop(entry)
+        entry.dead = False
         self._waiting.setdefault(entry.task.job_id, deque()).append(entry)
         self._wake_one()
 
@@ -188,6 +202,7 @@ class _Queue:
                 if not entries:
                     del self._waiting[job_id]
                 self._in_hand[job_id] += 1
+                entry.deliveries += 1
                 entry.holder = _InHand(self, entry)
                 self._watch(entry)
                 return entry.holder
@@ -200,7 +215,12 @@ class _Queue:
 
     def _revoke(self, entry: _Entry) -> None:
         self._let_go(entry)
-        self._wait(entry)
+        if entry.deliveries < self._deliveries:
+            self._wait(entry)
+        else:
+            log.error("task is dead: delivered too often without an end", photo=entry.task.photo_id)
+            entry.dead = True
+            self._rest(entry, self._dead_for)
 
     def _let_go(self, entry: _Entry) -> None:
         _stop(entry)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 
 import orjson
 
-from safelight.commands.record import Change, announce, bury, bytes_of, commit
+from safelight.commands.record import Change, announce, bury, bytes_of, commit, queue
 from safelight.domain import photo as photos
 from safelight.domain import plan
 from safelight.domain.events import Recorded
@@ -17,7 +17,7 @@ from safelight.domain.job import Job
 from safelight.domain.photo import Photo, PhotoStatus
 from safelight.errors import IdempotencyMismatch, NotFound
 from safelight.ids import new_id
-from safelight.ports import Doomed, Ports, Task, WriteTransaction
+from safelight.ports import Doomed, Ports, WriteTransaction
 
 DAY = 24 * 3600 * 1000
 
@@ -168,9 +168,7 @@ async def retry_photos(ports: Ports, job: Job, failed: Sequence[Photo]) -> None:
 
     recorded, fresh, doomed = await ports.db.write(work)
     await announce(ports, [recorded])
-    for photo in fresh:
-        if photo.status is PhotoStatus.PROCESSING:
-            await ports.broker.enqueue(Task(photo.id, photo.job_id, photo.attempt))
+    await queue(ports, [photo for photo in fresh if photo.status is PhotoStatus.PROCESSING])
     await bury(ports, doomed)
 
 
@@ -228,7 +226,13 @@ async def _uploads(ports: Ports, multiparts: Sequence[Photo]) -> dict[str, str]:
             key = photos.storage_key(photo.id, photo.attempt + 1)
         return photo.id, await ports.store.create_multipart(key, photo.part_size or photo.bytes)
 
-    return dict(await asyncio.gather(*(begin(photo) for photo in multiparts)))
+    try:
+        async with asyncio.TaskGroup() as group:
+            begun = [group.create_task(begin(photo)) for photo in multiparts]
+    except ExceptionGroup as failed:
+        # The others are given up with the first; what began of them is swept, as an upload that nobody waits for.
+        raise failed.exceptions[0] from failed
+    return dict(task.result() for task in begun)
 
 
 def _born(tx: WriteTransaction, rows: Sequence[Photo], now: int) -> list[Photo]:

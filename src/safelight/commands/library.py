@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from safelight.commands.record import bury
+from safelight.commands.record import bury, locked
 from safelight.domain.photo import THUMBNAIL_SIZES, Photo, thumbnail_key
 from safelight.errors import Conflict, NotFound
 from safelight.ports import Doomed, Ports, WriteTransaction
@@ -31,9 +31,7 @@ async def remove(ports: Ports, user_id: str | None, photo_id: str) -> None:
     """Delete a photo's bytes and derived files for good. Its row stays, so that the job's account is whole."""
 
     def work(tx: WriteTransaction) -> list[Doomed]:
-        photo = tx.photo(photo_id, user_id)
-        if photo is None:
-            raise NotFound
+        _, photo = locked(tx, user_id, photo_id)
         if photo.purged_at:
             return []
         if not photo.terminal:
@@ -53,8 +51,8 @@ async def remove(ports: Ports, user_id: str | None, photo_id: str) -> None:
 
 async def _change(ports: Ports, user_id: str, photo_id: str, change: Callable[[Photo], Photo]) -> None:
     def work(tx: WriteTransaction) -> None:
-        photo = tx.photo(photo_id, user_id)
-        if photo is None or photo.purged_at:
+        _, photo = locked(tx, user_id, photo_id)
+        if photo.purged_at:
             raise NotFound
         tx.save_photos([(photo, change(photo))])
 

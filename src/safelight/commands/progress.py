@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from safelight.commands.record import announce, commit
+from safelight.commands.record import announce, commit, tell
 from safelight.domain import photo as photos
 from safelight.domain.events import Recorded, encode, progress_update
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, photo_of_key
@@ -72,9 +72,11 @@ class ProgressBoard:
         recorded, moved = await self._ports.db.write(lambda tx: self._write(tx, counts))
         await announce(self._ports, recorded)
         now = self._ports.clock()
+        by_job: dict[str, list[bytes]] = defaultdict(list)
         for photo in moved:
-            body = encode(progress_update(photo, now)).encode()
-            await self._ports.broker.publish(f"job.{photo.job_id}", body)
+            by_job[photo.job_id].append(encode(progress_update(photo, now)).encode())
+        for job_id, bodies in by_job.items():
+            await tell(self._ports, job_id, bodies)
 
     def _note(self, photo_id: str, sent: int) -> None:
         if sent > self._counts.get(photo_id, -1):
@@ -103,7 +105,7 @@ class ProgressBoard:
             by_job[photo.job_id].append(photo)
         recorded, moved = [], []
         now = self._ports.clock()
-        for job_id, stale in by_job.items():
+        for job_id, stale in sorted(by_job.items()):
             job = tx.lock_job(job_id)
             if job is None:
                 continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from safelight.commands.jobs import retry_photos
-from safelight.commands.record import Change, announce, bury, bytes_of, commit
+from safelight.commands.record import Change, announce, bury, bytes_of, commit, locked, queue
 from safelight.domain import photo as photos
 from safelight.domain.checksum import Checksum
 from safelight.domain.events import Recorded
@@ -26,7 +26,7 @@ from safelight.errors import (
     SizeMismatch,
     UploadGone,
 )
-from safelight.ports import Doomed, Ports, SignedUrl, StoredObject, Task, WriteTransaction
+from safelight.ports import Doomed, Ports, SignedUrl, StoredObject, WriteTransaction
 
 log = structlog.get_logger()
 
@@ -105,6 +105,11 @@ async def finalize(
         stored = await ports.store.complete_multipart(photo.storage_key, of, named, photo.bytes)
     else:
         stored = await ports.store.complete_single(photo.storage_key)
+    await record_stored(ports, photo, stored, checksum)
+
+
+async def record_stored(ports: Ports, photo: Photo, stored: StoredObject, checksum: Checksum | None = None) -> None:
+    """The object of a photo that awaits bytes is sealed: note it, have it processed; raises what is wrong with it."""
     problem = _difference(photo, stored, checksum)
     recorded = await ports.db.write(lambda tx: _store(tx, photo, stored, checksum, problem, ports.clock()))
     if recorded is None:
@@ -113,7 +118,7 @@ async def finalize(
     if problem:
         await bury(ports, [Doomed(photo.storage_key, upload=False)])
         raise problem
-    await ports.broker.enqueue(Task(photo.id, photo.job_id, photo.attempt))
+    await queue(ports, [photo])
 
 
 async def cancel_photo(ports: Ports, user_id: str, photo_id: str) -> None:
@@ -121,14 +126,11 @@ async def cancel_photo(ports: Ports, user_id: str, photo_id: str) -> None:
     now = ports.clock()
 
     def work(tx: WriteTransaction) -> tuple[Recorded, list[Doomed]] | None:
-        photo = _locked(tx, user_id, photo_id)
+        job, photo = locked(tx, user_id, photo_id)
         if photo.status is PhotoStatus.CANCELLED:
             return None
         if photo.terminal:
             raise Conflict(f"This photo has ended ({photo.status}); there is nothing to cancel.")
-        job = tx.lock_job(photo.job_id)
-        if job is None:
-            raise NotFound
         doomed = bytes_of(photo)
         tx.doom(doomed)
         return commit(tx, job, [(photo, photos.cancel(photo, now))], now), doomed
@@ -174,17 +176,6 @@ async def expire_uploads(ports: Ports, job_id: str, error: PhotoError) -> None:
 
 async def _mine(ports: Ports, user_id: str | None, photo_id: str) -> Photo:
     photo = await ports.db.read(lambda tx: tx.photo(photo_id, user_id))
-    if photo is None:
-        raise NotFound
-    return photo
-
-
-def _locked(tx: WriteTransaction, user_id: str, photo_id: str) -> Photo:
-    """The photo as it stands once its job is locked."""
-    seen = tx.photo(photo_id, user_id)
-    if seen is None or tx.lock_job(seen.job_id) is None:
-        raise NotFound
-    photo = tx.photo(photo_id, user_id)
     if photo is None:
         raise NotFound
     return photo
@@ -239,7 +230,7 @@ def _store(
     if job is None or before is None or before.storage_key != seen.storage_key:
         return None
     if before.status not in AWAITING_BYTES:
-        if before.status is PhotoStatus.CANCELLED:
+        if before.terminal and before.stored_at is None:
             tx.doom([Doomed(seen.storage_key, upload=False)])
         return None
     # A photo finalized before any progress was noted has been uploading nonetheless.

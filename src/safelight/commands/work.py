@@ -49,7 +49,7 @@ async def enter(ports: Ports, moves: Sequence[tuple[Photo, Stage]], owner: str) 
 
     def work(tx: WriteTransaction) -> tuple[list[Recorded], set[str]]:
         recorded, lost = [], set()
-        for job_id in dict.fromkeys(photo.job_id for photo, _ in moves):
+        for job_id in sorted({photo.job_id for photo, _ in moves}):
             job = tx.lock_job(job_id)
             leased = {photo.id: photo for photo, _ in moves if photo.job_id == job_id}
             current = {photo.id: photo for photo in tx.photos(list(leased))}

@@ -5,7 +5,8 @@ An adapter can be written from these docstrings alone; `tests/contract/` holds e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -13,6 +14,10 @@ from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink, User
 from safelight.domain.job import Job
 from safelight.domain.photo import Photo, PhotoStatus
+from safelight.ports.broker import Broker as Broker
+from safelight.ports.broker import Delivery as Delivery
+from safelight.ports.broker import Subscription as Subscription
+from safelight.ports.broker import Task as Task
 from safelight.ports.store import Grant as Grant
 from safelight.ports.store import LocalStore as LocalStore
 from safelight.ports.store import ObjectStore as ObjectStore
@@ -113,7 +118,10 @@ class WriteTransaction(ReadTransaction, Protocol):
     """Reads that see its own writes, and writes that stand or fall together."""
 
     def lock_job(self, job_id: str, user_id: str | None = None) -> Job | None:
-        """The job, with no other transaction changing it or its photos until this one ends."""
+        """The job, with no other transaction changing it or its photos until this one ends.
+
+        Whoever locks several does so in the order of their ids, or two could wait for each other for ever.
+        """
 
     def add_job(self, job: Job) -> None: ...
 
@@ -164,89 +172,45 @@ class WriteTransaction(ReadTransaction, Protocol):
 
 class Database(Protocol):
     """The truth. Work is a plain function over a transaction, so that one body serves SQLite (a thread, one hop)
-    and PostgreSQL (a greenlet) alike.
+    and PostgreSQL (a greenlet) alike. It may be run again from its start where another transaction was in its way, so
+    it leaves nothing but its rows.
+
+    DatabaseUnavailable where it does not answer within seconds; it is used again once it does. StorageFull where it is
+    out of room, Invalid where it cannot store a text that work gives it.
     """
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """Run `work` in one transaction and return its result once it is durably committed.
 
-        An exception rolls back all of `work` and is raised here; others' work is untouched. Results are handed
-        out in the order of commit.
+        An exception rolls back all of `work` and is raised here; others' work is untouched. A caller that is
+        cancelled does not stop it. Within a process the results of works that lock the same job are handed out in
+        the order of commit. Of two that look for a key and add it, each before the other's commit, one meets a key
+        that is taken and is run again. OutcomeUnknown where the database was lost during the commit, and nobody can
+        tell.
         """
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         """Run `work` on one consistent snapshot. A statement that writes is an error."""
 
+    def exclusively(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """True to one holder of `name` at a time among all processes, False (at once) to all others.
+
+        It saves work and promises nothing: a holder whose connection breaks loses it untold, and another may begin.
+        """
+
+    async def migrate(self) -> None:
+        """Bring the tables to what this code needs; to be awaited before anything else. Of several processes one does
+        it, and it is done once.
+        """
+
     async def now(self) -> int:
         """Unix milliseconds by the clock of the machine that the database runs on."""
 
     async def check(self) -> None:
-        """Raise what is wrong if the database cannot be reached now."""
+        """Raise what is wrong if the database cannot be reached now, or is not for this code."""
 
     async def close(self) -> None:
-        """Finish what was begun and release the connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A photo to be processed. Delivered at least once: the database decides whether there is work in it."""
-
-    photo_id: str
-    job_id: str
-    attempt: int
-
-
-class Delivery(Protocol):
-    """One task in hand. Exactly one of `ack` and `retry` is to be called; dying instead means redelivery."""
-
-    task: Task
-
-    async def ack(self) -> None:
-        """Done with it, never again."""
-
-    async def retry(self, delay: float) -> None:
-        """Give it back, to be delivered again after `delay` seconds."""
-
-    async def in_progress(self) -> None:
-        """Still working on it: start its redelivery clock anew."""
-
-
-class Subscription(Protocol):
-    """Messages of the topics subscribed, in the order published by any one publisher."""
-
-    def __aiter__(self) -> AsyncIterator[tuple[str, bytes]]:
-        """Yields `(topic, payload)` until closed."""
-
-    async def add(self, topic: str) -> None:
-        """Also receive `topic` from now on; twice is not an error. Takes effect before this returns."""
-
-    async def remove(self, topic: str) -> None:
-        """Stop receiving `topic`; an unknown one is not an error."""
-
-    async def close(self) -> None:
-        """End the iteration."""
-
-
-class Broker(Protocol):
-    """Wake-ups. Losing every message may cost seconds, never a photo: the database decides."""
-
-    async def publish(self, topic: str, payload: bytes) -> None:
-        """Tell all present subscribers of `topic`, here and on other machines. At most once; never blocks on one."""
-
-    async def subscribe(self, topics: Sequence[str] = ()) -> Subscription:
-        """Begin receiving; what is published after this returns is delivered."""
-
-    async def enqueue(self, task: Task) -> None:
-        """Queue a task. The same task (photo and attempt) queued while it waits or is in hand is queued once."""
-
-    def tasks(self) -> AsyncIterator[Delivery]:
-        """Tasks, one taker each, fair between jobs: a bounded number of one job's tasks is in hand at once."""
-
-    async def check(self) -> None:
-        """Raise what is wrong if the broker cannot be reached now."""
-
-    async def close(self) -> None:
-        """End every subscription and iteration."""
+        """Finish what was begun and release the connections. Closing twice is not an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,9 @@ from safelight.processing.wire import Verified
 _CHUNK: Final = 1 << 20
 _MAX_WRITTEN: Final = 1 << 20
 _PR_SET_PDEATHSIG: Final = 1
-# Decoding takes whatever is left of the cores, and gives way to the server that tells people of it.
+# Decoding takes what is left of the cores, and gives way to the server that tells people of it.
 _NICE: Final = 10
+_AUTOGROUP: Final = Path("/proc/self/autogroup")
 _OUT_OF_MEMORY: Final = re.compile(
     r"out of memory|insufficient memory|(cannot|unable to|failed to|could not) allocate|allocation|bad_alloc", re.I
 )
@@ -51,7 +52,7 @@ def main() -> None:
     server = socket.socket(fileno=int(sys.argv[1]))
     limits = json.loads(sys.argv[2])
     _end_with(server)
-    os.nice(_NICE)
+    _give_way()
     imaging.prepare()
     at_rest = _address_space()
     _limit(at_rest + limits["memory_bytes"])
@@ -142,6 +143,14 @@ def _next(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any] | N
 
 def _failure(error: PhotoError, cause: BaseException | None) -> tuple[dict[str, Any], bytes]:
     return {"code": error.code, "message": error.message, "words": str(cause or "")[:1000]}, b""
+
+
+def _give_way() -> None:
+    os.nice(_NICE)
+    # Where Linux groups processes by session, a niceness counts among those of one session alone (sched(7)), and each
+    # of these is a session of its own: the group gives way as well.
+    if _AUTOGROUP.exists():
+        _AUTOGROUP.write_text(str(_NICE))
 
 
 def _limit(address_space: int) -> None:

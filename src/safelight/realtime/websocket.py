@@ -29,9 +29,10 @@ BUFFERED: Final = 16 * 1024
 # Bytes that wait in the kernel unsent (tcp(7), Linux and macOS); what is on its way is the network's own affair.
 UNSENT: Final = 16 * 1024
 _NOTSENT_LOWAT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-# Seconds for which the rest of a message too large is read and thrown away: closing at once would send a reset, which
-# may overtake the ERROR.
+# The rest of a message too large is read and thrown away until nothing has come for so many seconds, and no longer than
+# so many in all: closing with something unread sends a reset, which overtakes the ERROR on its way to a slow sender.
 LINGER: Final = 2.0
+LINGER_MOST: Final = 30.0
 
 
 def narrow(transport: Transport) -> None:
@@ -45,7 +46,7 @@ def narrow(transport: Transport) -> None:
 class LiveProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
 
-    _refused = False
+    _lingers_until: float | None = None
     _room = True
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -53,8 +54,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         narrow(cast(Transport, transport))
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused:
+        if self._lingers_until is None:
             super().data_received(data)
+        else:
+            self._linger(self._lingers_until)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -89,13 +92,18 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         if close is None or close.code != CloseCode.MESSAGE_TOO_BIG or self.scope["path"] not in PATHS:
             super().handle_parser_exception()
             return
-        self._refused = True
         self.stop_keepalive()
         self.transport.write(Frame(Opcode.TEXT, _too_large(self.config.ws_max_size)).serialize(mask=False))
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
         self.close_sent = True
-        self.close_timer = self.loop.call_later(LINGER, self.transport.close)
+        self._lingers_until = self.loop.time() + LINGER_MOST
+        self._linger(self._lingers_until)
+
+    def _linger(self, until: float) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_at(min(self.loop.time() + LINGER, until), self.transport.close)
 
 
 def _too_large(limit: int) -> bytes:

@@ -216,6 +216,16 @@ async def test_children_see_none_of_the_servers_secrets(monkeypatch: pytest.Monk
     await sandbox.close()
 
 
+async def test_decoding_gives_way_to_the_server() -> None:
+    sandbox = make_sandbox()
+    await sandbox.start()
+    (pid,) = sandbox.pids()
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+    group = Path(f"/proc/{pid}/autogroup")
+    assert not group.exists() or group.read_text().endswith(" nice 10\n")  # noqa: ASYNC240
+    await sandbox.close()
+
+
 @pytest.mark.parametrize(
     ("claims", "error"),
     [

@@ -21,6 +21,8 @@ from safelight.ports import Grant
 BUFFER: Final = 1024 * 1024
 # What one PUT takes before it is another's turn.
 SHARE: Final = 4 * 1024 * 1024
+# As many pieces as one call writes (IOV_MAX); a client that sends drop by drop makes more of a batch.
+PIECES: Final = 1024
 # A file that would outgrow what the process may write is, to its client, a full disk as well.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -156,7 +158,7 @@ class Sink:
             self.crc = crc32c(data, self.crc)
         with full_disk_told():
             while batch:
-                written = os.pwritev(self._descriptor, batch, self._offset)
+                written = os.pwritev(self._descriptor, batch[:PIECES], self._offset)
                 self._offset += written
                 while batch and written >= len(batch[0]):
                     written -= len(batch.pop(0))

@@ -20,8 +20,8 @@ from safelight.errors import ObjectMissing
 _BLOCK: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 # Breaks without a byte between them, and the longest pause before the next attempt, in seconds.
-_BREAKS: Final = 6
-_LONGEST_PAUSE: Final = 8.0
+_BREAKS: Final = 5
+_LONGEST_PAUSE: Final = 4.0
 
 
 async def download(client: Client, name: str, path: Path, threads: Threads) -> None:

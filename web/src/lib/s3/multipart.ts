@@ -1,5 +1,6 @@
 import { reasonOf, retryAfter } from '../upload/backoff';
-import { NetworkError, problemOf } from '../api/errors';
+import { NetworkError } from '../api/errors';
+import { refusalOf } from './refusal';
 
 /** Files up to this size, in bytes, go as a single PUT; parts are this large unless the server says otherwise. */
 export const PART_SIZE = 8 * 1024 * 1024;
@@ -82,7 +83,7 @@ export const putOverXhr: Put = (url, body, { headers, signal, onProgress }) =>
     xhr.onload = () => {
       settle(() => {
         if (xhr.status < 200 || xhr.status > 299) {
-          reject(problemOf(xhr.status, xhr.responseText, retryAfter(xhr.getResponseHeader('retry-after'))));
+          reject(refusalOf(xhr.status, xhr.responseText, retryAfter(xhr.getResponseHeader('retry-after'))));
           return;
         }
         const etag = xhr.getResponseHeader('etag');

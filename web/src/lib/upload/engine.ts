@@ -25,7 +25,7 @@ export interface EngineReport {
 export interface EnginePorts extends TransferPorts {
   api: TransferPorts['api'] & Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot' | 'cancelPhoto' | 'retryPhoto'>;
   report: EngineReport;
-  /** Called with the first URL of a job: where bytes go decides how many requests are worth having at once. */
+  /** Called with the first URL of what was declared together: where bytes go decides how many requests are worth having at once. */
   onTarget?: (url: string) => void;
 }
 
@@ -158,11 +158,15 @@ export class UploadEngine {
 
   private take(declared: Declared): void {
     this.ports.report.declared(declared);
+    let target = this.ports.onTarget;
     declared.items.forEach((item, index) => {
       const source = declared.files[index];
       if (!source || item.errorCode || item.duplicateOf) return;
       const url = item.presignedUrl ?? item.multipart?.partUrls[0]?.presignedUrl;
-      if (url && index === 0) this.ports.onTarget?.(url);
+      if (url) {
+        target?.(url);
+        target = undefined;
+      }
       const held: Held = {
         photoId: item.photoId,
         jobId: declared.jobId,

@@ -1,0 +1,3 @@
+"""NATS: core subjects for fan-out and calls between processes, JetStream for tasks."""
+
+from safelight.adapters.nats.broker import NatsBroker as NatsBroker

@@ -1,0 +1,242 @@
+"""Taking tasks: the jobs in turn, one at a time, each asked for by a pull on the job's consumer.
+
+There is no polling. The server tells of every task that it stores; a pull to a job that has nothing is answered at
+once, and one to a job that has its bounded number in hand stays with the server until there is room. Since hints are
+core messages, which may be lost, whoever waits looks every few seconds at what there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Coroutine
+from itertools import count
+from typing import Any, Final
+
+import structlog
+from nats.aio.msg import Msg
+from nats.js import api
+
+from safelight.adapters.nats import subjects
+from safelight.adapters.nats.connection import FAILURES, Connection, Listener
+from safelight.adapters.nats.consumers import Consumers
+from safelight.adapters.nats.delivery import InHand
+from safelight.adapters.nats.stream import State, TaskStream
+from safelight.ports.broker import Task
+
+log = structlog.get_logger()
+
+# How long a pull stays with the server where a job has no room, or what comes then is kept for the next who takes.
+_STANDING_SECONDS: Final = 2.0
+# A job that has neither answered nor delivered within this time has no room; the next job's turn comes.
+_ANSWER_SECONDS: Final = 0.02
+_LOOK_EVERY: Final = 3.0
+_LIST_EVERY: Final = 10
+_SETTLE_SECONDS: Final = 0.25
+# After what is said of a consumer that has no leader just now.
+_PAUSE_SECONDS: Final = 0.25
+
+
+class TaskQueue:
+    """Tasks of all jobs, for the takers of this process."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: TaskStream,
+        *,
+        per_job: int,
+        redeliver_after: float,
+        deliveries: int,
+        dead_for: float,
+    ) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._redeliver_after = redeliver_after
+        self._deliveries = deliveries
+        self._dead_for = dead_for
+        self._consumers = Consumers(connection, stream, per_job, redeliver_after, self._ready_again)
+        # Worth asking, the one served last at the end; each with the number of the last hint of it.
+        self._ready: OrderedDict[str, int] = OrderedDict()
+        self._hints = count()
+        # Pulls that are out: until when, and the last hint as they went.
+        self._asked: dict[str, tuple[float, int]] = {}
+        self._arrived: deque[tuple[InHand, int]] = deque()
+        self._in_hand: set[InHand] = set()
+        self._news = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._inbox = f"_INBOX.{secrets.token_hex(11)}"
+        self._listeners: list[Listener] = []
+        self._background: set[asyncio.Task[None]] = set()
+        self._looks = 0
+        self._look_at = 0.0
+        self._closed = False
+        connection.on_renewal(self._renewed)
+
+    async def get(self) -> InHand | None:
+        """The next task; None once closed. Those who wait are served in the order they came."""
+        async with self._turn:
+            if len(self._listeners) < 2 and not self._closed:
+                await self._listen()
+            while not self._closed:
+                if self._arrived:
+                    delivery, times = self._arrived.popleft()
+                    if times <= self._deliveries:
+                        return delivery
+                    await self._set_aside(delivery)
+                elif not self._connection.up:
+                    await self._news_within(_LOOK_EVERY)
+                elif (job_id := self._next()) is not None:
+                    await self._ask(job_id)
+                elif self._look_at <= self._clock():
+                    await self._look()
+                else:
+                    await self._news_within(self._until())
+            return None
+
+    async def close(self) -> None:
+        """End `get`, and give back what is in hand."""
+        self._closed = True
+        self._news.set()
+        await self._consumers.close()
+        for listener in self._listeners:
+            await listener.end()
+        for delivery in list(self._in_hand):
+            await delivery.give_back()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    # --- which job is worth asking ---
+
+    def _ready_again(self, job_id: str) -> None:
+        self._ready[job_id] = next(self._hints)
+        self._news.set()
+
+    def _hinted(self, message: Msg) -> None:
+        job_id = self._stream.job_of(message.subject)
+        if self._consumers.want(job_id) is None:
+            self._ready_again(job_id)
+
+    def _renewed(self) -> None:
+        self._looks = 0
+        self._look_at = 0.0
+        self._asked.clear()
+        self._ready.clear()
+        self._consumers.forget()
+        self._news.set()
+
+    def _next(self) -> str | None:
+        now = self._clock()
+        for job_id in self._ready:
+            if job_id not in self._asked or self._asked[job_id][0] < now:
+                return job_id
+        return None
+
+    def _until(self) -> float:
+        """Seconds until a pull has ended unanswered, or it is time to look."""
+        return max(0.0, min([self._look_at, *(until for until, _ in self._asked.values())]) - self._clock()) + 0.001
+
+    async def _look(self) -> None:
+        """Learn of the jobs that were taken from of late and, the first time and every tenth, of all that wait."""
+        whole = self._looks % _LIST_EVERY == 0
+        try:
+            await self._stream.make()
+            jobs = set(await self._consumers.jobs())
+            if await self._stream.look() and whole:
+                jobs |= {task.job_id for task in await self._stream.tasks(State.TASK)}
+        except FAILURES as error:
+            log.info("tasks not looked for", reason=f"{type(error).__name__}: {error}")
+            self._stream.doubt()
+            self._look_at = self._clock() + _PAUSE_SECONDS
+            return
+        self._looks += 1
+        self._look_at = self._clock() + _LOOK_EVERY
+        # Together: the job made ready first would be served first, however often.
+        making = [task for job_id in sorted(jobs) if (task := self._consumers.want(job_id)) is not None]
+        if making:
+            await asyncio.wait(making, timeout=_SETTLE_SECONDS)
+        for job_id in jobs:
+            if job_id in self._consumers:
+                self._ready_again(job_id)
+
+    # --- asking ---
+
+    async def _listen(self) -> None:
+        # One at a time: whoever waits here may be cancelled, and the next goes on from there.
+        if not self._listeners:
+            self._listeners.append(await self._connection.listen(f"{self._inbox}.*", self._answered))
+        self._listeners.append(await self._connection.listen(f"{self._stream.hints}.>", self._hinted))
+
+    async def _ask(self, job_id: str) -> None:
+        self._asked[job_id] = self._clock() + _STANDING_SECONDS, self._ready[job_id]
+        await self._connection.publish(
+            f"$JS.API.CONSUMER.MSG.NEXT.{self._stream.name}.{subjects.token(job_id)}",
+            b'{"batch":1,"no_wait":true,"expires":%d}' % int(_STANDING_SECONDS * 1e9),
+            reply=f"{self._inbox}.{subjects.token(job_id)}",
+        )
+        until = self._clock() + _ANSWER_SECONDS
+        while job_id in self._asked and not self._arrived and not self._closed:
+            if not await self._news_within(until - self._clock()):
+                return
+
+    def _answered(self, message: Msg) -> None:
+        task = self._stream.task(message.subject) if message.reply else None
+        if task is not None:
+            self._delivered(task, message)
+        else:
+            job_id = subjects.name(message.subject.removeprefix(f"{self._inbox}."))
+            self._refused(job_id, (message.headers or {}).get(api.Header.STATUS.value, ""))
+        self._news.set()
+
+    def _delivered(self, task: Task, message: Msg) -> None:
+        self._asked.pop(task.job_id, None)
+        if task.job_id in self._ready:
+            self._ready.move_to_end(task.job_id)
+        delivery = InHand(self._connection, self._stream, task, message, self._redeliver_after, self._in_hand.discard)
+        self._in_hand.add(delivery)
+        arrived = delivery, message.metadata.num_delivered
+        self._arrived.append(arrived)
+        asyncio.get_running_loop().call_later(_STANDING_SECONDS, self._unwanted, arrived)
+
+    def _refused(self, job_id: str, status: str) -> None:
+        _, hint = self._asked.pop(job_id, (0.0, -1))
+        match status:
+            case api.StatusCode.NO_MESSAGES:
+                if self._ready.get(job_id) == hint:  # else there was news since
+                    del self._ready[job_id]
+            case api.StatusCode.SERVICE_UNAVAILABLE:  # there is no consumer
+                self._ready.pop(job_id, None)
+                self._consumers.forget(job_id)
+                self._consumers.want(job_id)
+            case api.StatusCode.CONFLICT:  # it changes leaders, or goes
+                self._asked[job_id] = self._clock() + _PAUSE_SECONDS, hint
+
+    def _unwanted(self, arrived: tuple[InHand, int]) -> None:
+        """A delivery for which nobody came: others may have it."""
+        if arrived in self._arrived and not self._turn.locked():
+            self._arrived.remove(arrived)
+            self._spawn(arrived[0].give_back())
+
+    async def _set_aside(self, delivery: InHand) -> None:
+        task = delivery.task
+        words = log.bind(photo=task.photo_id, job=task.job_id, attempt=task.attempt)
+        words.error("task is dead: delivered too often without an end", deliveries=self._deliveries)
+        await delivery.set_aside(self._dead_for)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _news_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        self._news.clear()
+        return True
+
+    @staticmethod
+    def _clock() -> float:
+        return asyncio.get_running_loop().time()
