@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from safelight.adapters.disk import DiskStore
-from safelight.adapters.sql.look import look_at_postgres, look_at_sqlite
+from safelight.adapters.sql.look import look_at_sqlite
 from safelight.app.clock import local
 from safelight.app.opening import not_installed, open_broker, open_database, open_store
 from safelight.doctor import Surroundings
@@ -19,13 +19,17 @@ def surroundings(settings: Settings) -> Surroundings:
     """Opens nothing yet."""
 
     async def schema() -> Schema:
-        if settings.postgres:
-            return await look_at_postgres(settings.database_url)
-        return await look_at_sqlite(settings.database_path)
+        if not settings.postgres:
+            return await look_at_sqlite(settings.database_path)
+        try:
+            from safelight.adapters.sql.look_postgres import look_at_postgres
+        except ModuleNotFoundError as error:
+            not_installed("postgresql://", error)
+        return await look_at_postgres(settings.database_url)
 
     async def messaging() -> Messaging:
         try:
-            from safelight.adapters.jetstream import look_at_nats
+            from safelight.adapters.nats.look import look_at_nats
         except ModuleNotFoundError as error:
             not_installed("nats://", error)
         return await look_at_nats(settings.nats_servers)

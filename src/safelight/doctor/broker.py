@@ -11,14 +11,18 @@ from typing import Final
 from safelight.doctor import fixes
 from safelight.doctor.finding import Finding, ok, unknown, wrong
 from safelight.doctor.patient import SECONDS, Patient
+from safelight.errors import SafelightError
 
-# Streams, de-duplication and consumers as the adapter uses them.
-OLDEST_NATS: Final = (2, 10)
+# Tasks that wait before they are tried again are messages with a schedule, which came with this version.
+OLDEST_NATS: Final = (2, 12)
 
 
 async def broker(patient: Patient) -> Finding:
     """The broker can be reached, and what is published arrives at a subscriber."""
-    await patient.broker.check()
+    try:
+        await patient.broker.check()
+    except SafelightError as error:
+        return wrong(error.message, fixes.BROKER)
     topic, payload = f"doctor.{secrets.token_hex(8)}", secrets.token_bytes(16)
     subscription = await patient.broker.subscribe([topic])
     try:

@@ -44,8 +44,12 @@ def rule(origins: list[str]) -> dict[str, Any]:
 
 
 def merged(rules: Rules, origins: list[str]) -> Rules:
-    """Others' rules as they are, and before them ours: the first one that matches an origin decides."""
-    return [rule(origins), *(each for each in rules if each.get("ID") != RULE)]
+    """Others' rules as they are, and before them ours: the first one that matches an origin decides.
+
+    Ours keeps the pages that it had: another Safelight may be using the bucket.
+    """
+    had = [origin for each in rules if each.get("ID") == RULE for origin in each.get("AllowedOrigins", ())]
+    return [rule(list(dict.fromkeys([*had, *origins]))), *(each for each in rules if each.get("ID") != RULE)]
 
 
 def preflight(origin: str, method: str, headers: str) -> dict[str, str]:

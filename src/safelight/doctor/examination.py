@@ -24,18 +24,20 @@ async def examine(
     patient: Patient, *, fix: bool = False, checks: Sequence[Check] = CHECKS
 ) -> AsyncIterator[tuple[str, Finding]]:
     """What each check found, by its name, as it is found. With `fix`, what the doctor can put right is put right."""
-    well: set[str] = set()
+    # What each check that did not succeed comes down to: itself, or the one that kept it from being made.
+    cause: dict[str, str] = {}
     for check in checks:
         if not check.applies(patient):
             continue
-        if check.needs and check.needs not in well:
-            yield check.name, unknown(f"Not examined, because of `{check.needs}`.")
+        if check.needs in cause:
+            cause[check.name] = cause[check.needs]
+            yield check.name, unknown(f"Not examined, because of `{cause[check.name]}`.")
             continue
         finding = await _examined(check, patient)
         if fix and finding.verdict is Verdict.WRONG and finding.mend is not None:
             finding = await _mended(check, patient, finding)
-        if finding.verdict is Verdict.OK:
-            well.add(check.name)
+        if finding.verdict is not Verdict.OK:
+            cause[check.name] = check.name
         yield check.name, finding
 
 

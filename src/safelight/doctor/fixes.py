@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import shlex
-import textwrap
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
 from safelight.ports.upkeep import Bucket, Rules
+
+_CONTINUED: Final = " \\\n"
 
 SETTINGS: Final = "Correct it in the environment or in .env; docs/settings.md lists every setting."
 
@@ -30,12 +31,17 @@ Set the clocks of both machines by NTP:
     timedatectl set-ntp true
     chronyc tracking"""
 
+BROKER: Final = """\
+See that NATS runs, that addresses and password in SAFELIGHT_BROKER_URL are right, and that no firewall stands between:
+    nats server ping
+    SAFELIGHT_BROKER_URL=nats://USER:PASSWORD@HOST-A,HOST-B,HOST-C"""
+
 NO_FAN_OUT: Final = """\
 Check that the account may publish and subscribe to every subject, and that the nodes are connected to each other:
     nats server report connections
     nats server list"""
 
-NEW_NATS: Final = "Install nats-server 2.10 or newer: https://github.com/nats-io/nats-server/releases"
+NEW_NATS: Final = "Install nats-server 2.12 or newer: https://github.com/nats-io/nats-server/releases"
 
 JETSTREAM: Final = """\
 Give each node of NATS a folder, in its nats-server.conf, and reload it:
@@ -122,7 +128,7 @@ HTTP2: Final = "nginx: `http2 on;` in the server block."
 def secret(characters: int) -> str:
     return (
         f"Make one of {characters} characters or more, the same for every process; who is signed in will have to sign"
-        " in again:\n    SAFELIGHT_SECRET=$(openssl rand -base64 48)"
+        " in again:\n    echo SAFELIGHT_SECRET=$(openssl rand -base64 48) >> .env"
     )
 
 
@@ -161,8 +167,8 @@ def put_refused(answer: httpx.Response) -> str:
     if "InvalidRequest" in answer.text or "Content-MD5" in answer.text:
         return CHECKSUMS
     return (
-        "See that the access key may do s3:PutObject on the bucket, that both clocks are right, and that clients use the"
-        " address that is signed:\n"
+        "See that the access key may do s3:PutObject on the bucket, that both clocks are right, and that clients use"
+        " the address that is signed:\n"
         "    SAFELIGHT_STORAGE_URL=s3://BUCKET?endpoint=https://…&public_endpoint=https://…"
     )
 
@@ -171,8 +177,8 @@ def cors(bucket: Bucket, rules: Rules) -> str:
     """The command that sets these rules by hand."""
     return (
         "safelight doctor --fix does this, which keeps the other rules:\n"
-        f"    aws s3api put-bucket-cors --bucket {bucket.name}{_endpoint(bucket)} \\\n"
-        f"      --cors-configuration '{_document({'CORSRules': rules})}'"
+        f"    aws s3api put-bucket-cors {_where(bucket)}"
+        f"      --cors-configuration '{{\"CORSRules\": {_document(rules)}}}'"
     )
 
 
@@ -189,8 +195,8 @@ def lifecycle(bucket: Bucket, rules: Rules) -> str:
     """The command that sets these rules by hand."""
     return (
         "safelight doctor --fix does this, which keeps the other rules:\n"
-        f"    aws s3api put-bucket-lifecycle-configuration --bucket {bucket.name}{_endpoint(bucket)} \\\n"
-        f"      --lifecycle-configuration '{_document({'Rules': rules})}'"
+        f"    aws s3api put-bucket-lifecycle-configuration {_where(bucket)}"
+        f"      --lifecycle-configuration '{{\"Rules\": {_document(rules)}}}'"
     )
 
 
@@ -203,7 +209,7 @@ def foreign_rule(days: int) -> str:
 def photos_expire(bucket: Bucket) -> str:
     return (
         "The doctor leaves rules of others alone. Remove it, or limit it to a prefix that is not Safelight's:\n"
-        f"    aws s3api get-bucket-lifecycle-configuration --bucket {bucket.name}{_endpoint(bucket)}"
+        f"    aws s3api get-bucket-lifecycle-configuration {_where(bucket)}".removesuffix(_CONTINUED)
     )
 
 
@@ -231,8 +237,8 @@ def forwarded(url: str) -> str:
 
 def cross_origin(origin: str) -> str:
     return (
-        "Safelight answers CORS itself: remove from the proxy what answers OPTIONS or hides Access-Control headers, as do"
-        " nginx's `proxy_hide_header` or `add_header Access-Control-Allow-Origin`, and start the server with the same\n"
+        "Safelight answers CORS itself: remove from the proxy what answers OPTIONS or hides Access-Control headers, as"
+        " nginx's `proxy_hide_header` or `add_header Access-Control-Allow-Origin` do, and start the server with\n"
         f"    SAFELIGHT_ALLOWED_ORIGINS={origin}"
     )
 
@@ -247,10 +253,21 @@ def change(what: str, before: Rules, after: Rules) -> str:
     return f"The {what} were:\n    {_document(before)}\nand are now:\n    {_document(after)}"
 
 
-def _endpoint(bucket: Bucket) -> str:
-    return f" --endpoint-url {bucket.endpoint}" if bucket.endpoint else ""
+def _where(bucket: Bucket) -> str:
+    """The options that name a bucket, to be continued on the next line."""
+    endpoint = f"      --endpoint-url {bucket.endpoint}{_CONTINUED}" if bucket.endpoint else ""
+    return f"--bucket {bucket.name}{_CONTINUED}{endpoint}"
 
 
-def _document(value: Any) -> str:
-    """JSON, indented as what is to be typed."""
-    return textwrap.indent(json.dumps(value, indent=2, default=str), "    ").lstrip()
+def _document(rules: Rules) -> str:
+    """Rules as JSON, a line for each of their fields, indented as what is to be typed."""
+    if not rules:
+        return "[]"
+    fields = (
+        ",\n".join(f"        {json.dumps(key)}: {_value(value)}" for key, value in rule.items()) for rule in rules
+    )
+    return "[" + ", ".join(f"{{\n{each}\n      }}" for each in fields) + "]"
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, default=str)

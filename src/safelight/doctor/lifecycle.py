@@ -12,8 +12,9 @@ from safelight.doctor.patient import Patient
 from safelight.errors import StoreRefused
 from safelight.ports.upkeep import Bucket, NotOffered, Rules
 
-PARTS_RULE: Final = "safelight-unfinished-parts"
-SINGLES_RULE: Final = "safelight-unfinished-singles"
+# With the prefix behind it, since another Safelight may be using the bucket.
+PARTS_RULE: Final = "safelight unfinished parts"
+SINGLES_RULE: Final = "safelight unfinished single PUTs"
 INCOMING: Final = "incoming/"
 # Uploads end by SAFELIGHT_UPLOAD_DAYS; the bucket takes what is left a week later.
 SPARE_DAYS: Final = 7
@@ -31,7 +32,7 @@ async def unfinished_uploads(patient: Patient) -> Finding:
     wanted = merged(present, bucket.prefix, days)
     manual = fixes.lifecycle(bucket, wanted)
     mend = partial(_mend, bucket, present, wanted)
-    if early := [rule for rule in present if not _ours(rule) and _too_soon(rule, bucket.prefix, days)]:
+    if early := [rule for rule in wanted if _too_soon(rule, bucket.prefix, days)]:
         names = ", ".join(str(rule.get("ID", "without ID")) for rule in early)
         return wrong(
             f"Of others' rules, {names} would end uploads that Safelight still waits for ({days} days).",
@@ -90,13 +91,13 @@ def rules(prefix: str, upload_days: int) -> Rules:
     days = upload_days + SPARE_DAYS
     return [
         {
-            "ID": PARTS_RULE,
+            "ID": f"{PARTS_RULE} {prefix}".strip(),
             "Status": "Enabled",
             "Filter": {"Prefix": prefix},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days},
         },
         {
-            "ID": SINGLES_RULE,
+            "ID": f"{SINGLES_RULE} {prefix}".strip(),
             "Status": "Enabled",
             "Filter": {"Prefix": prefix + INCOMING},
             "Expiration": {"Days": days},
@@ -106,16 +107,14 @@ def rules(prefix: str, upload_days: int) -> Rules:
 
 def merged(present: Rules, prefix: str, upload_days: int) -> Rules:
     """Others' rules as they are, and ours."""
-    return [*(rule for rule in present if not _ours(rule)), *rules(prefix, upload_days)]
+    ours = rules(prefix, upload_days)
+    ids = {rule["ID"] for rule in ours}
+    return [*(rule for rule in present if rule.get("ID") not in ids), *ours]
 
 
 async def _mend(bucket: Bucket, present: Rules, wanted: Rules) -> str:
     await bucket.set_lifecycle(wanted)
     return fixes.change("lifecycle rules", present, await bucket.lifecycle())
-
-
-def _ours(rule: dict[str, Any]) -> bool:
-    return rule.get("ID") in {PARTS_RULE, SINGLES_RULE}
 
 
 def _too_soon(rule: dict[str, Any], prefix: str, days: int) -> bool:

@@ -60,9 +60,9 @@ class Patient:
 
     @property
     def origins(self) -> list[str]:
-        """The pages that send photos: those of this server, and those allowed besides."""
-        own = origin_of(self._url or self.settings.public_url or self.home)
-        return list(dict.fromkeys([own, *self.settings.allowed_origins]))
+        """The pages that send photos: those of this server, by each of its addresses, and those allowed besides."""
+        own = [address for address in (self._url, self.settings.public_url) if address] or [self.home]
+        return list(dict.fromkeys([*map(origin_of, own), *self.settings.allowed_origins]))
 
     @cached_property
     def database(self) -> Database:

@@ -6,7 +6,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from safelight.http.edge import TheirPorts
+from safelight.http.edge import TheirPorts, absolute
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/health", tags=["health"])
@@ -21,7 +21,7 @@ class Health(BaseModel):
 @router.get("/live")
 async def live(request: Request) -> Health:
     """The process answers."""
-    return Health(status="ok", url=str(request.base_url))
+    return Health(status="ok", url=absolute(request, "/"))
 
 
 @router.get("/ready", responses={503: {"model": Health, "description": "Something it needs is not there."}})
