@@ -90,8 +90,7 @@ nginx, within http, server or location:
 Caddy has no limit unless you set one:
     request_body {
         max_size 32MB
-    }
-Cloudflare and other services have limits of their own; they are above these 32 MiB."""
+    }"""
 
 BUFFERING: Final = """\
 nginx, in the location of Safelight:
@@ -121,6 +120,12 @@ Caddy passes WebSockets by itself; remove a header_up that changes Connection or
 OTHER_SERVER: Final = """\
 The doctor must know what the server knows. Run it on the server's machine, in its folder, with its environment: the
 same SAFELIGHT_SECRET, SAFELIGHT_DATA_DIR and SAFELIGHT_STORAGE_URL; and see that both clocks are right."""
+
+LIVE_PATHS: Final = """\
+Let the proxy pass every method and every path under /ws, whatever it does with others; nginx:
+    location /ws { proxy_pass http://127.0.0.1:8080; }
+Caddy:
+    reverse_proxy /ws* 127.0.0.1:8080"""
 
 HTTP2: Final = "nginx: `http2 on;` in the server block."
 

@@ -29,11 +29,11 @@ async def streaming(patient: Patient) -> Finding:
     try:
         async with (
             asyncio.timeout(AT_ONCE_SECONDS),
-            patient.web.stream("POST", path, headers={"origin": origin_of(patient.url)}) as answer,
+            patient.web.stream("POST", path) as answer,
         ):
             if answer.status_code != 200:
                 await answer.aread()
-                return _refused(answer.status_code, told(answer), patient)
+                return wrong(f"A request of SockJS is answered {told(answer)}.", fixes.LIVE_PATHS)
             async for piece in answer.aiter_bytes():
                 received += piece
                 if received.endswith(b"o\n"):
@@ -56,8 +56,7 @@ async def websocket(patient: Patient) -> Finding:
             await socket.send(CONNECT)
             frame = str(await socket.recv())
     except InvalidStatus as error:
-        body = (error.response.body or b"").decode(errors="replace")
-        return _refused(error.response.status_code, f"{error.response.status_code}", patient, body)
+        return _refused(patient, error.response.status_code, bytes(error.response.body or b""))
     except TimeoutError:
         return wrong(f"No answer to the upgrade within {SECONDS:.0f} s: the proxy keeps it.", fixes.UPGRADE)
     except (InvalidHandshake, ConnectionClosed, OSError, EOFError) as error:
@@ -79,10 +78,11 @@ def _dial(address: str, origin: str) -> connect:
     )
 
 
-def _refused(status: int, said: str, patient: Patient, body: str = "") -> Finding:
-    if status == 403 and "origin" in (said + body).lower():
+def _refused(patient: Patient, status: int, body: bytes) -> Finding:
+    """The upgrade was answered otherwise than with 101."""
+    if status == 403 and b"origin" in body:
         return wrong(
             f"The server takes {origin_of(patient.url)} for a foreign page: the proxy sends another Host.",
             fixes.forwarded(patient.url),
         )
-    return wrong(f"The answer to the upgrade is {said} instead of 101: the proxy swallows it.", fixes.UPGRADE)
+    return wrong(f"The upgrade is answered {status} instead of 101: the proxy swallows it.", fixes.UPGRADE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from safelight.doctor.finding import Finding, Verdict
@@ -65,11 +66,11 @@ def sound(findings: Sequence[tuple[str, Finding]]) -> bool:
 def _below(text: str) -> list[str]:
     """Sentences wrapped; indented lines, which are to be typed, as they are."""
     told: list[str] = []
-    for line in text.splitlines():
-        if line.startswith(" "):
-            told.append(_INDENT + line)
+    for typed, group in groupby(text.splitlines(), lambda line: line.startswith(" ")):
+        if typed:
+            told += [_INDENT + line for line in group]
         else:
             told += textwrap.wrap(
-                line, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+                " ".join(group), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
             )
     return told
