@@ -14,7 +14,7 @@ import structlog
 
 from safelight.commands.record import announce, commit
 from safelight.domain import photo as photos
-from safelight.domain.events import Recorded, encode, progress_update
+from safelight.domain.events import Recorded, encode, job_status_update, progress_update
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, photo_of_key
 from safelight.errors import NotFound
 from safelight.ports import Ports, WriteTransaction
@@ -75,6 +75,10 @@ class ProgressBoard:
         for photo in moved:
             body = encode(progress_update(photo, now)).encode()
             await self._ports.broker.publish(f"job.{photo.job_id}", body)
+        for job in [each.job for each in recorded if not any(event.job_wide for event in each.events)]:
+            body = encode(job_status_update(job, now)).encode()
+            await self._ports.broker.publish(f"job.{job.id}", body)
+            await self._ports.broker.publish(f"user.{job.user_id}", body)
 
     def _note(self, photo_id: str, sent: int) -> None:
         if sent > self._counts.get(photo_id, -1):
