@@ -5,6 +5,7 @@ The proxy gives each request to the next server, so nothing can rest on two requ
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -61,11 +62,13 @@ def cluster(
 ) -> Iterator[Cluster]:
     """Start it all in `folder`; kill it all at the end."""
     with ExitStack() as held:
-        postgres = held.enter_context(Postgres(folder / "postgres"))
+        postgres = Postgres()
+        held.callback(postgres.remove)
+        postgres.start()
         nats = held.enter_context(Nats(folder / "nats", nodes=nodes))
         seaweed = held.enter_context(SeaweedFS(folder / "seaweed"))
         chosen = {
-            "database_url": postgres.create_database("safelight"),
+            "database_url": asyncio.run(postgres.create_database("safelight")),
             "broker_url": "nats://" + ",".join(url.partition("://")[2] for url in nats.urls),
             "storage_url": seaweed.url(),
             "secret": secrets.token_hex(16),

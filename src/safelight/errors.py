@@ -355,3 +355,30 @@ class Overloaded(SafelightError):
     """The server is busy. Wait as long as Retry-After says, then try again."""
 
     code = "overloaded"
+
+
+# --- the database ------------------------------------------------------------------------------------------
+
+
+class DatabaseUnavailable(SafelightError):
+    """The database does not answer at present. Nothing is lost: wait as long as Retry-After says, then try again."""
+
+    code = "database-unavailable"
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    """The database was lost while it saved this, so nobody knows whether it did. Ask again: what is done already is not done twice."""
+
+    code = "outcome-unknown"
+
+
+class SchemaTooNew(SafelightError):
+    """A newer Safelight has upgraded this database further than this one can follow. Start the newer one here, too."""
+
+    code = "schema-too-new"
+
+
+class MigrationBlocked(SafelightError):
+    """The database could not be upgraded, because other transactions hold its tables. End those, then start again."""
+
+    code = "migration-blocked"

@@ -41,5 +41,6 @@ def configure(level: str, form: Form = "auto") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("alembic", "asyncio", "botocore", "aiobotocore", "PIL"):
+    # uvicorn.error, in spite of its name, has a line for each WebSocket; ours have the connection's id and its user.
+    for chatty in ("alembic", "asyncio", "botocore", "aiobotocore", "PIL", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -317,7 +317,8 @@ async def test_a_task_that_kills_its_takers_is_dead_until_it_is_revived(make: Ma
     assert await broker.dead() == [task(1)]
     await broker.enqueue(task(1))
     await broker.enqueue(task(3))
-    assert (third := await take(tasks)).task == task(3)
+    third = await take(tasks)
+    assert third.task == task(3)
     await third.ack()
     await broker.revive(task(3))
     await broker.revive(task(4))

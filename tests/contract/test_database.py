@@ -1,82 +1,38 @@
-"""The contract of ports.Database and its transactions, held by every adapter (PostgreSQL joins as a parameter)."""
+"""The contract of ports.Database and its transactions, held by every adapter."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from tests.rows import a_job, a_photo, a_user, adding, seed
 
-from safelight.adapters.sql.sqlite import SqliteDatabase
-from safelight.domain import photo as photos
 from safelight.domain.events import Event
-from safelight.domain.identity import ApiToken, Session, SignInLink, User
-from safelight.domain.job import Job, JobStatus
+from safelight.domain.identity import ApiToken, Session, SignInLink
+from safelight.domain.job import JobStatus
 from safelight.domain.photo import Photo, PhotoStatus, Stage
 from safelight.ports import Database, Doomed, Filter, Page, ReadTransaction, WriteTransaction
 
 Open = Callable[[], Database]
 
 
-@pytest.fixture(params=["sqlite"])
-def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens the same database anew each time it is called."""
-    assert request.param == "sqlite"
-    return lambda: SqliteDatabase(tmp_path / "test.db")
-
-
 @pytest.fixture
 async def db(open_database: Open) -> AsyncIterator[Database]:
     database = open_database()
-    await database.write(lambda tx: tx.add_user(_user()))
+    await database.write(lambda tx: tx.add_user(a_user()))
     yield database
     await database.close()
 
 
-def _user(name: str = "u1") -> User:
-    return User(id=name, email=f"{name}@example.org", password_hash=None, created_at=1)
-
-
-def _adding(user: User) -> Callable[[WriteTransaction], None]:
-    return lambda tx: tx.add_user(user)
-
-
-def _job(name: str = "job_1", **more: object) -> Job:
-    return replace(Job(id=name, user_id="u1", created_at=1, updated_at=1, expires_at=100), **more)  # type: ignore[arg-type]
-
-
-def _photo(name: str, **more: object) -> Photo:
-    photo = Photo(
-        id=name,
-        job_id="job_1",
-        user_id="u1",
-        position=0,
-        filename=f"{name}.jpg",
-        mime_type="image/jpeg",
-        bytes=10,
-        storage_key=photos.storage_key(name, 1),
-        created_at=1,
-        updated_at=1,
-    )
-    return replace(photo, **more)  # type: ignore[arg-type]
-
-
-async def _seed(db: Database, *rows: Photo, job: Job | None = None) -> None:
-    def work(tx: WriteTransaction) -> None:
-        tx.add_job(job or _job())
-        tx.add_photos(rows)
-
-    await db.write(work)
-
-
 async def test_what_was_written_is_there_after_reopening(db: Database, open_database: Open) -> None:
-    await _seed(db, _photo("ph_1", relative_path="a/b.jpg", content_hash="sha256:x"))
+    await seed(db, a_photo("ph_1", relative_path="a/b.jpg", content_hash="sha256:x"))
     await db.close()
     again = open_database()
-    assert await again.read(lambda tx: tx.job("job_1")) == _job()
-    assert await again.read(lambda tx: tx.photo("ph_1")) == _photo(
+    assert await again.read(lambda tx: tx.job("job_1")) == a_job()
+    assert await again.read(lambda tx: tx.photo("ph_1")) == a_photo(
         "ph_1", relative_path="a/b.jpg", content_hash="sha256:x"
     )
     await again.close()
@@ -84,13 +40,13 @@ async def test_what_was_written_is_there_after_reopening(db: Database, open_data
 
 async def test_an_error_rolls_back_its_own_work_and_nothing_else(db: Database) -> None:
     def broken(tx: WriteTransaction) -> None:
-        tx.add_user(_user("u2"))
+        tx.add_user(a_user("u2"))
         raise RuntimeError("half way")
 
     results = await asyncio.gather(
-        db.write(lambda tx: tx.add_user(_user("u3"))),
+        db.write(lambda tx: tx.add_user(a_user("u3"))),
         db.write(broken),
-        db.write(lambda tx: tx.add_user(_user("u4"))),
+        db.write(lambda tx: tx.add_user(a_user("u4"))),
         return_exceptions=True,
     )
     assert isinstance(results[1], RuntimeError)
@@ -99,38 +55,36 @@ async def test_an_error_rolls_back_its_own_work_and_nothing_else(db: Database) -
 
 async def test_a_broken_constraint_is_an_error_for_its_own_work_alone(db: Database) -> None:
     results = await asyncio.gather(
-        *(db.write(_adding(_user(name))) for name in ("u2", "u1", "u3")), return_exceptions=True
+        *(db.write(adding(a_user(name))) for name in ("u2", "u1", "u3")), return_exceptions=True
     )
     assert [isinstance(result, Exception) for result in results] == [False, True, False]
     assert len(await db.read(lambda tx: tx.users())) == 3
 
 
-async def test_results_come_in_the_order_of_commit(db: Database) -> None:
+async def test_results_of_one_job_come_in_the_order_of_commit(db: Database) -> None:
+    await seed(db)
     order: list[int] = []
 
-    async def one(number: int) -> None:
-        await db.write(lambda tx: tx.save_password("u1", str(number)))
-        order.append(number)
+    async def one() -> None:
+        order.append(await db.write(_raise_seq))
 
-    await asyncio.gather(*(one(number) for number in range(200)))
-    assert order == list(range(200))
-    user = await db.read(lambda tx: tx.user("u1"))
-    assert user is not None
-    assert user.password_hash == "199"
+    await asyncio.gather(*(one() for _ in range(200)))
+    assert order == list(range(1, 201))
 
 
 async def test_concurrent_work_on_one_job_loses_no_update(db: Database) -> None:
-    await _seed(db)
-
-    def raise_seq(tx: WriteTransaction) -> None:
-        job = tx.lock_job("job_1")
-        assert job is not None
-        tx.save_job(job, replace(job, seq=job.seq + 1))
-
-    await asyncio.gather(*(db.write(raise_seq) for _ in range(100)))
+    await seed(db)
+    await asyncio.gather(*(db.write(_raise_seq) for _ in range(100)))
     job = await db.read(lambda tx: tx.job("job_1"))
     assert job is not None
     assert job.seq == 100
+
+
+def _raise_seq(tx: WriteTransaction) -> int:
+    job = tx.lock_job("job_1")
+    assert job is not None
+    tx.save_job(job, replace(job, seq=job.seq + 1))
+    return job.seq + 1
 
 
 async def test_a_read_that_writes_is_an_error(db: Database) -> None:
@@ -138,21 +92,58 @@ async def test_a_read_that_writes_is_an_error(db: Database) -> None:
         assert not hasattr(tx, "add_user")
         tx._sql.exec_driver_sql("DELETE FROM users")  # type: ignore[attr-defined]
 
-    with pytest.raises(Exception, match="readonly"):
+    with pytest.raises(Exception, match=r"read-?only"):
         await db.read(cheat)
     assert len(await db.read(lambda tx: tx.users())) == 1
 
 
-async def test_a_write_that_nobody_waits_for_any_more_still_commits(db: Database) -> None:
-    task = asyncio.create_task(db.write(lambda tx: tx.add_user(_user("u2"))))
+async def test_a_write_that_nobody_waits_for_any_more_still_commits(db: Database, open_database: Open) -> None:
+    task = asyncio.create_task(db.write(lambda tx: tx.add_user(a_user("u2"))))
     await asyncio.sleep(0)
     task.cancel()
-    await db.write(lambda tx: tx.add_user(_user("u3")))
-    assert [user.id for user in await db.read(lambda tx: tx.users())] == ["u1", "u2", "u3"]
+    await db.close()
+    assert task.cancelled()
+    again = open_database()
+    assert [user.id for user in await again.read(lambda tx: tx.users())] == ["u1", "u2"]
+    await again.close()
+
+
+async def test_reads_that_nobody_waits_for_any_more_do_no_harm(db: Database) -> None:
+    await seed(db, *(a_photo(f"ph_{n}", position=n) for n in range(100)))
+    for round_ in range(15):
+        tasks = [asyncio.create_task(db.read(lambda tx: tx.photos_of_job("job_1"))) for _ in range(10)]
+        await asyncio.sleep(round_ / 3000)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(await db.read(lambda tx: tx.photos_of_job("job_1"))) == 100
+
+
+async def test_an_exclusive_name_is_one_holders_at_a_time(db: Database) -> None:
+    async with db.exclusively("sweep") as mine:
+        assert mine
+        async with db.exclusively("sweep") as theirs, db.exclusively("another") as other:
+            assert not theirs
+            assert other
+        async with db.exclusively("sweep") as still:
+            assert not still
+    with pytest.raises(RuntimeError):
+        await _hold_and_fail(db)
+    async with db.exclusively("sweep") as free:
+        assert free
+
+
+async def _hold_and_fail(db: Database) -> None:
+    async with db.exclusively("sweep"):
+        raise RuntimeError("left by an error")
+
+
+async def test_the_database_tells_that_it_is_well(db: Database) -> None:
+    await db.check()
 
 
 async def test_a_foreign_row_is_as_if_it_did_not_exist(db: Database) -> None:
-    await _seed(db, _photo("ph_1"))
+    await seed(db, a_photo("ph_1"))
     assert await db.read(lambda tx: tx.job("job_1", "stranger")) is None
     assert await db.read(lambda tx: tx.photo("ph_1", "stranger")) is None
     assert await db.write(lambda tx: tx.lock_job("job_1", "stranger")) is None
@@ -161,14 +152,14 @@ async def test_a_foreign_row_is_as_if_it_did_not_exist(db: Database) -> None:
 
 async def test_the_library_filters_searches_and_pages(db: Database) -> None:
     done = PhotoStatus.COMPLETED
-    await _seed(
+    await seed(
         db,
-        *(_photo(f"ph_{n}", status=done, created_at=n, position=n, relative_path=f"mai/{n}.jpg") for n in range(5)),
-        _photo("ph_queued"),
-        _photo("ph_twin", status=done, duplicate_of="ph_1"),
-        _photo("ph_trash", status=done, deleted_at=5),
-        _photo("ph_gone", status=done, deleted_at=5, purged_at=6),
-        _photo("ph_100%_", status=done),
+        *(a_photo(f"ph_{n}", status=done, created_at=n, position=n, relative_path=f"mai/{n}.jpg") for n in range(5)),
+        a_photo("ph_queued"),
+        a_photo("ph_twin", status=done, duplicate_of="ph_1"),
+        a_photo("ph_trash", status=done, deleted_at=5),
+        a_photo("ph_gone", status=done, deleted_at=5, purged_at=6),
+        a_photo("ph_100%_", status=done),
     )
 
     async def ids(which: Filter, page: Page) -> list[str]:
@@ -187,7 +178,7 @@ async def test_the_library_filters_searches_and_pages(db: Database) -> None:
 async def test_jobs_come_newest_first_by_cursor(db: Database) -> None:
     for n in range(4):
         status = JobStatus.COMPLETED if n == 2 else JobStatus.IN_PROGRESS
-        await _seed(db, job=_job(f"job_{n}", created_at=n, status=status))
+        await seed(db, job=a_job(f"job_{n}", created_at=n, status=status))
     listed = await db.read(lambda tx: tx.jobs("u1", active=False, before=None, limit=2))
     assert [job.id for job in listed] == ["job_3", "job_2"]
     rest = await db.read(lambda tx: tx.jobs("u1", active=False, before=(2, "job_2"), limit=2))
@@ -197,13 +188,13 @@ async def test_jobs_come_newest_first_by_cursor(db: Database) -> None:
 
 
 async def test_events_come_in_order_and_are_trimmed_with_their_job_only(db: Database) -> None:
-    await _seed(db)
+    await seed(db)
     events = [Event("job_1", seq, f'{{"seq":{seq}}}', job_wide=False) for seq in (1, 2, 3)]
     await db.write(lambda tx: tx.add_events(events, now=10))
     assert [seq for seq, _ in await db.read(lambda tx: tx.events_after("job_1", 1, 10))] == [2, 3]
     assert await db.read(lambda tx: tx.jobs_with_old_events(50, "", 9)) == []
     assert await db.write(lambda tx: tx.trim_events("job_1", 50)) == 0
-    await db.write(lambda tx: tx.save_job(_job(), _job(status=JobStatus.COMPLETED)))
+    await db.write(lambda tx: tx.save_job(a_job(), a_job(status=JobStatus.COMPLETED)))
     assert await db.read(lambda tx: tx.jobs_with_old_events(50, "", 9)) == ["job_1"]
     assert await db.read(lambda tx: tx.jobs_with_old_events(50, "job_1", 9)) == []
     assert await db.write(lambda tx: tx.trim_events("job_1", 50)) == 3
@@ -212,19 +203,19 @@ async def test_events_come_in_order_and_are_trimmed_with_their_job_only(db: Data
 
 async def test_what_the_reconciler_asks(db: Database) -> None:
     processing, completed = PhotoStatus.PROCESSING, PhotoStatus.COMPLETED
-    await _seed(
+    await seed(
         db,
-        _photo("ph_free", status=processing),
-        _photo("ph_fresh", status=processing, updated_at=9),
-        _photo("ph_held", status=processing, lease_owner="w", lease_until=50),
-        _photo("ph_lost", status=processing, lease_owner="w", lease_until=5),
-        _photo("ph_rests", bytes_sent=10, updated_at=1),
-        _photo("ph_moves", bytes_sent=5, updated_at=40),
-        _photo("ph_parts", part_count=3, updated_at=1),
-        _photo("ph_done", status=completed, completed_at=1),
-        _photo("ph_trash", status=completed, completed_at=1, deleted_at=2),
-        _photo("ph_gone", status=completed, completed_at=1, deleted_at=2, purged_at=3),
-        _photo("ph_twin", status=completed, completed_at=1, duplicate_of="ph_done"),
+        a_photo("ph_free", status=processing),
+        a_photo("ph_fresh", status=processing, updated_at=9),
+        a_photo("ph_held", status=processing, lease_owner="w", lease_until=50),
+        a_photo("ph_lost", status=processing, lease_owner="w", lease_until=5),
+        a_photo("ph_rests", bytes_sent=10, updated_at=1),
+        a_photo("ph_moves", bytes_sent=5, updated_at=40),
+        a_photo("ph_parts", part_count=3, updated_at=1),
+        a_photo("ph_done", status=completed, completed_at=1),
+        a_photo("ph_trash", status=completed, completed_at=1, deleted_at=2),
+        a_photo("ph_gone", status=completed, completed_at=1, deleted_at=2, purged_at=3),
+        a_photo("ph_twin", status=completed, completed_at=1, duplicate_of="ph_done"),
     )
 
     async def ids(ask: Callable[[ReadTransaction], list[Photo]]) -> list[str]:
@@ -286,12 +277,12 @@ async def test_sessions_and_tokens_end(db: Database) -> None:
 
 async def test_originals_are_the_owners_completed_ones_outside_the_trash(db: Database) -> None:
     done = PhotoStatus.COMPLETED
-    await _seed(
+    await seed(
         db,
-        _photo("ph_1", status=done, content_hash="h1"),
-        _photo("ph_2", status=PhotoStatus.QUEUED, content_hash="h2"),
-        _photo("ph_3", status=done, content_hash="h3", deleted_at=1),
-        _photo("ph_4", status=done, content_hash="h4", duplicate_of="ph_1"),
+        a_photo("ph_1", status=done, content_hash="h1"),
+        a_photo("ph_2", status=PhotoStatus.QUEUED, content_hash="h2"),
+        a_photo("ph_3", status=done, content_hash="h3", deleted_at=1),
+        a_photo("ph_4", status=done, content_hash="h4", duplicate_of="ph_1"),
     )
     hashes = [f"h{n}" for n in range(2_000)]
     assert await db.read(lambda tx: tx.originals("u1", hashes)) == {"h1": "ph_1"}
@@ -301,13 +292,13 @@ async def test_originals_are_the_owners_completed_ones_outside_the_trash(db: Dat
 @pytest.mark.parametrize("count", [0, 1, 5, 17, 300, 1_003])
 async def test_photos_are_found_by_however_many_ids_each_once(db: Database, count: int) -> None:
     names = [f"ph_{n:04}" for n in range(count)]
-    await _seed(db, *(_photo(name, position=at) for at, name in enumerate(names)), _photo("ph_other"))
+    await seed(db, *(a_photo(name, position=at) for at, name in enumerate(names)), a_photo("ph_other"))
     found = await db.read(lambda tx: tx.photos([*names, "ph_unknown"]))
     assert sorted(photo.id for photo in found) == names
 
 
 async def test_saving_writes_what_differs_and_nothing_else(db: Database) -> None:
-    await _seed(db, _photo("ph_1"), _photo("ph_2"), _photo("ph_3"))
+    await seed(db, a_photo("ph_1"), a_photo("ph_2"), a_photo("ph_3"))
 
     def work(tx: WriteTransaction) -> None:
         first, second, third = sorted(tx.photos(["ph_1", "ph_2", "ph_3"]), key=lambda photo: photo.id)
@@ -331,7 +322,7 @@ async def test_of_two_that_add_the_same_key_one_finds_the_others(open_database: 
         def work(tx: WriteTransaction) -> str:
             if known := tx.job_of_key("u1", key):
                 return known.id
-            tx.add_job(_job(name, idempotency_key=key))
+            tx.add_job(a_job(name, idempotency_key=key))
             return name
 
         return work
@@ -343,3 +334,9 @@ async def test_of_two_that_add_the_same_key_one_finds_the_others(open_database: 
     given = await asyncio.gather(*asked)
     assert [given[at] for at in range(0, 60, 2)] == [given[at] for at in range(1, 60, 2)]
     await other.close()
+
+
+async def test_it_tells_the_time(db: Database) -> None:
+    before = time.time_ns() // 1_000_000
+    told = await db.now()
+    assert before - 1_000 < told < time.time_ns() // 1_000_000 + 1_000

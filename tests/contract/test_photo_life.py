@@ -12,7 +12,7 @@ from tests.e2e.proxy import Proxy
 from tests.living import World, living
 from tests.pictures import big_jpeg, jpeg
 from tests.servers.seaweed import SeaweedFS
-from tests.storing import digest, disk_bench, now, s3_bench, s3_store
+from tests.storing import S3_PART, Bench, OverHttp, digest, disk_bench, now, s3_bench, s3_store
 
 from safelight import queries
 from safelight.adapters.memory import MemoryBroker
@@ -30,10 +30,12 @@ LARGE = 8 * MiB + 1_000
 
 @pytest.fixture(params=["disk", "s3"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    disk = request.param == "disk"
-    bench = disk_bench(tmp_path) if disk else s3_bench(tmp_path, request.getfixturevalue("seaweed"))
-    async with living(bench, tmp_path) as opened:
-        yield opened
+    benches = {
+        "disk": lambda: disk_bench(tmp_path),
+        "s3": lambda: s3_bench(tmp_path, request.getfixturevalue("seaweed")),
+    }
+    async with living(benches[request.param](), tmp_path) as world:
+        yield world
 
 
 @pytest.mark.parametrize("data", [jpeg(), big_jpeg(LARGE)], ids=["single", "multipart"])
@@ -119,3 +121,16 @@ async def test_a_job_whose_store_is_away_is_refused_at_once_and_leaves_nothing_r
         assert proxy.count("^POST") == asked < 300
         for part in (ports.broker, ports.db, store):
             await part.close()
+
+
+async def test_a_photo_waits_while_the_store_refuses_and_is_not_failed(seaweed: SeaweedFS, tmp_path: Path) -> None:
+    data = jpeg()
+    with Proxy(seaweed.ports[0]) as proxy:
+        bench = Bench(lambda: s3_store(seaweed, tmp_path, tmp_path.name, proxy.url), OverHttp(), S3_PART)
+        async with living(bench, tmp_path) as world:
+            photo = await world.declare(data)
+            await world.send(photo, data)
+            proxy.answer("^GET", 403, "<Error><Code>AccessDenied</Code></Error>", times=1)
+            await world.finalize(photo, [])
+            done = await world.ended(photo)
+    assert (done.status, done.attempt, done.tries) == (PhotoStatus.COMPLETED, 1, 1)

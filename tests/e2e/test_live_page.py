@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from tests.e2e.browsing import COLLECT, Tab, visit
+from tests.e2e.live import (
+    TRANSPORTS,
+    Batch,
+    delivered,
+    each_came_once,
+    listed,
+    state_of,
+    until_by,
+    until_over,
+    until_state,
+)
 from tests.e2e.proxy import EVERYTHING_LIVE, WEBSOCKET, Proxy, proxied
-from tests.pictures import jpeg
 from tests.running import Client, Server
 
 Open = Callable[..., Tab]
 Start = Callable[..., Server]
-
-STREAMING = ["xhr-streaming", "eventsource", "htmlfile"]
-POLLING = ["xhr-polling", "jsonp-polling"]
-TRANSPORTS = ["websocket", "sockjs-websocket", *STREAMING, *POLLING, "long-poll"]
 
 
 @pytest.fixture
@@ -39,83 +44,27 @@ def person(server: Server) -> Iterator[Client]:
         yield client
 
 
-def _state(page: Page) -> Any:
-    return page.locator(".library-head [data-state]")
-
-
-def _until_state(page: Page, state: str, seconds: float = 15) -> None:
-    expect(_state(page)).to_have_attribute("data-state", state, timeout=seconds * 1000)
-
-
-def _until_over(page: Page, transport: str, seconds: float = 15) -> None:
-    expect(_state(page)).to_have_attribute("data-over", transport, timeout=seconds * 1000)
-
-
-class Batch:
-    """A job that another device sends, photo by photo."""
-
-    def __init__(self, person: Client, count: int) -> None:
-        self._person = person
-        self._photos = [jpeg(320, 240, seed=n) for n in range(count)]
-        created = person.declare(*((f"{n}.jpg", len(photo)) for n, photo in enumerate(self._photos)))
-        self.job_id: str = created["jobId"]
-        self._items = created["items"]
-        self._sent = 0
-
-    def send(self, count: int) -> int:
-        """Send the next photos; returns how many were sent in all."""
-        for number in range(self._sent, self._sent + count):
-            item, photo = self._items[number], self._photos[number]
-            assert httpx.put(item["presignedUrl"], content=photo).status_code == 200
-            assert self._person.post(f"/commands/upload/{item['photoId']}/finalize").status_code == 204
-        self._sent += count
-        return self._sent
-
-    def numbered(self) -> list[int]:
-        """The `seq` of all that happened, as the server has it."""
-        events = self._person.get(f"/queries/upload-jobs/{self.job_id}/events").json()["events"]
-        return [event["seq"] for event in events]
-
-
-def _delivered(page: Page, job_id: str) -> list[int]:
-    """The `seq` of every durable event that the page was given, in the order given."""
-    events: list[dict[str, Any]] = page.evaluate("window.delivered")
-    return [event["seq"] for event in events if event["jobId"] == job_id and "seq" in event]
-
-
-def _each_came_once(page: Page, batch: Batch, after: int) -> None:
-    """Every event after the snapshot that the page began with came once and in order."""
-    assert _delivered(page, batch.job_id) == [seq for seq in batch.numbered() if seq > after]
-
-
-def _listed(tab: Tab, person: Client, count: int) -> tuple[Batch, int]:
-    """A job whose photos the page shows, none of which was sent yet; and the seq that the page has seen."""
-    batch = Batch(person, count)
-    tab.until_counts(Active=count)
-    return batch, person.job(batch.job_id)["seq"]
-
-
 def test_everything_blocked_it_polls_and_unblocked_it_is_live_with_nothing_missed_or_twice(
     server: Server, proxy: Proxy, person: Client, open_tab: Open
 ) -> None:
     tab = open_tab()
     page = visit(tab.page, proxy.url, person)
-    _until_over(page, "websocket")
-    batch, seen = _listed(tab, person, 9)
+    until_over(page, "websocket")
+    batch, seen = listed(tab, person, 9)
     tab.until_counts(Completed=batch.send(3))
 
     proxy.block(EVERYTHING_LIVE)
     batch.send(1)  # while nobody has found out yet
-    _until_state(page, "polling")
-    expect(_state(page)).to_have_text(re.compile("^Polling"))
+    until_state(page, "polling")
+    expect(state_of(page)).to_have_text(re.compile("^Polling"))
     tab.until_counts(Completed=batch.send(2))
 
     proxy.block(None)
     batch.send(1)
-    _until_state(page, "live", seconds=30)
-    _until_over(page, "websocket", seconds=40)
+    until_state(page, "live", seconds=30)
+    until_over(page, "websocket", seconds=40)
     tab.until_counts(Completed=batch.send(2), Active=0)
-    _each_came_once(page, batch, seen)
+    each_came_once(page, batch, seen)
 
 
 def test_a_proxy_that_swallows_the_upgrade_costs_seconds(
@@ -124,13 +73,13 @@ def test_a_proxy_that_swallows_the_upgrade_costs_seconds(
     proxy.swallow(WEBSOCKET)
     tab = open_tab()
     page = visit(tab.page, proxy.url, person)
-    expect(_state(page)).to_have_attribute("data-state", re.compile("live|polling"), timeout=15_000)
-    batch, seen = _listed(tab, person, 4)
+    expect(state_of(page)).to_have_attribute("data-state", re.compile("live|polling"), timeout=15_000)
+    batch, seen = listed(tab, person, 4)
     tab.until_counts(Completed=batch.send(2))
     proxy.swallow(None)
-    _until_over(page, "websocket", seconds=40)
+    until_over(page, "websocket", seconds=40)
     tab.until_counts(Completed=batch.send(2), Active=0)
-    _each_came_once(page, batch, seen)
+    each_came_once(page, batch, seen)
 
 
 def test_a_cut_line_is_live_again_within_five_seconds(
@@ -138,16 +87,16 @@ def test_a_cut_line_is_live_again_within_five_seconds(
 ) -> None:
     tab = open_tab()
     page = visit(tab.page, proxy.url, person)
-    _until_over(page, "websocket")
-    batch, seen = _listed(tab, person, 6)
+    until_over(page, "websocket")
+    batch, seen = listed(tab, person, 6)
     for _ in range(3):
         before = proxy.count(WEBSOCKET)
         proxy.cut(WEBSOCKET)
         batch.send(2)
         tab.until(lambda before=before: proxy.count(WEBSOCKET) > before, "another connection", 5)  # type: ignore[misc]
-        _until_over(page, "websocket")
+        until_over(page, "websocket")
     tab.until_counts(Completed=6, Active=0)
-    _each_came_once(page, batch, seen)
+    each_came_once(page, batch, seen)
 
 
 def test_the_server_gone_is_said_and_what_happened_meanwhile_is_told_afterwards(
@@ -155,18 +104,18 @@ def test_the_server_gone_is_said_and_what_happened_meanwhile_is_told_afterwards(
 ) -> None:
     tab = open_tab()
     page = visit(tab.page, proxy.url, person)
-    _until_over(page, "websocket")
-    batch, seen = _listed(tab, person, 4)
+    until_over(page, "websocket")
+    batch, seen = listed(tab, person, 4)
     tab.until_counts(Completed=batch.send(2))
     server.kill()
-    _until_state(page, "offline")
-    expect(_state(page)).to_have_text(re.compile("^Offline"))
+    until_state(page, "offline")
+    expect(state_of(page)).to_have_text(re.compile("^Offline"))
     expect(page.get_by_role("status").filter(has_text="Offline")).to_have_count(1, timeout=5_000)
     server.start()
     batch.send(2)
-    _until_over(page, "websocket")
+    until_over(page, "websocket")
     tab.until_counts(Completed=4, Active=0)
-    _each_came_once(page, batch, seen)
+    each_came_once(page, batch, seen)
 
 
 def test_two_tabs_share_one_connection_and_the_second_goes_on_when_the_first_is_closed(
@@ -174,32 +123,32 @@ def test_two_tabs_share_one_connection_and_the_second_goes_on_when_the_first_is_
 ) -> None:
     tab = open_tab()
     first = visit(tab.page, proxy.url, person)
-    _until_over(first, "websocket")
+    until_over(first, "websocket")
     second = first.context.new_page()
     second.add_init_script(COLLECT)
     second.goto(proxy.url)
-    _until_over(second, "websocket")
+    until_over(second, "websocket")
     assert proxy.alive(WEBSOCKET) == proxy.count(WEBSOCKET) == 1
     assert proxy.count("/assets/sockjs") == 0  # what is not needed is not fetched
 
-    batch, seen = _listed(tab, person, 6)
+    batch, seen = listed(tab, person, 6)
     expect(second.get_by_role("tab", name=re.compile("Active"))).to_have_text(re.compile("6"))
     tab.until_counts(Completed=batch.send(2))
     late = first.context.new_page()
     late.add_init_script(COLLECT)
     late.goto(proxy.url)
-    _until_over(late, "websocket")
+    until_over(late, "websocket")
     first.close()
     batch.send(2)
     for page in (second, late):
-        _until_over(page, "websocket")
+        until_over(page, "websocket")
     batch.send(2)
     for page in (second, late):
         expect(page.get_by_role("tab", name=re.compile("Completed"))).to_have_text(re.compile("6"), timeout=20_000)
     assert proxy.alive(WEBSOCKET) == 1
     assert proxy.count(WEBSOCKET) == 2
-    _each_came_once(second, batch, seen)
-    joined = _delivered(late, batch.job_id)
+    each_came_once(second, batch, seen)
+    joined = delivered(late, batch.job_id)
     assert joined == [seq for seq in batch.numbered() if seq >= joined[0]]
 
 
@@ -210,15 +159,15 @@ def test_over_plain_http_from_another_machine_each_tab_has_a_connection_of_its_o
     with proxied(server.port, host="0.0.0.0") as proxy:  # noqa: S104
         tab = open_tab()
         first = visit(tab.page, proxy.url, person)
-        _until_over(first, "websocket")
+        until_over(first, "websocket")
         assert not first.evaluate("isSecureContext || 'locks' in navigator")
         second = first.context.new_page()
         second.goto(proxy.url)
-        _until_over(second, "websocket")
+        until_over(second, "websocket")
         assert proxy.alive(WEBSOCKET) == 2
-        batch, seen = _listed(tab, person, 2)
+        batch, seen = listed(tab, person, 2)
         tab.until_counts(Completed=batch.send(2), Active=0)
-        _each_came_once(first, batch, seen)
+        each_came_once(first, batch, seen)
 
 
 def test_different_people_in_one_browser_mirror_nothing_of_each_other(
@@ -226,19 +175,19 @@ def test_different_people_in_one_browser_mirror_nothing_of_each_other(
 ) -> None:
     tab = open_tab()
     first = visit(tab.page, proxy.url, person)
-    _until_over(first, "websocket")
-    batch, _ = _listed(tab, person, 2)
+    until_over(first, "websocket")
+    batch, _ = listed(tab, person, 2)
     # Somebody else signs in in another tab: all tabs are theirs from then on, and nothing of the first is shown.
     second = first.context.new_page()
     with server.client() as other:
         second.add_init_script("localStorage.removeItem('safelight.session')")
         visit(second, proxy.url, other)
-        _until_over(second, "websocket")
+        until_over(second, "websocket")
         batch.send(2)
         theirs = Batch(other, 1)
         theirs.send(1)
         expect(second.get_by_role("tab", name=re.compile("Completed"))).to_have_text(re.compile("1"))
-        assert _delivered(second, batch.job_id) == []
+        assert delivered(second, batch.job_id) == []
 
 
 def test_e33_the_iframe_of_sockjs_finds_its_script_on_the_same_server(server: Server) -> None:
@@ -255,13 +204,10 @@ def test_e34_each_transport_delivers_the_same_events_with_the_same_seq(
 ) -> None:
     tab = open_tab()
     page = visit(tab.page, proxy.url, person, forced=transport)
-    if transport == "long-poll":
-        _until_state(page, "polling")
-    else:
-        _until_over(page, transport)
-    batch, seen = _listed(tab, person, 5)
+    until_by(page, transport)
+    batch, seen = listed(tab, person, 5)
     tab.until_counts(Completed=batch.send(5), Active=0)
-    _each_came_once(page, batch, seen)
+    each_came_once(page, batch, seen)
 
 
 @pytest.mark.parametrize(
@@ -278,11 +224,11 @@ def test_what_is_blocked_is_passed_by_and_taken_again_once_it_is_open(
     proxy.block(blocked)
     tab = open_tab()
     page = visit(tab.page, proxy.url, person)
-    _until_over(page, taken, seconds=30)
-    batch, seen = _listed(tab, person, 6)
+    until_over(page, taken, seconds=30)
+    batch, seen = listed(tab, person, 6)
     tab.until_counts(Completed=batch.send(3))
     proxy.block(None)
     batch.send(1)
-    _until_over(page, "websocket", seconds=40)
+    until_over(page, "websocket", seconds=40)
     tab.until_counts(Completed=batch.send(2), Active=0)
-    _each_came_once(page, batch, seen)
+    each_came_once(page, batch, seen)

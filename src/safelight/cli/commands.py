@@ -157,6 +157,7 @@ def _with_ports(work: Callable[[Ports], Awaitable[T]]) -> T:
     async def run() -> T:
         ports = open_ports(settings)
         try:
+            await ports.db.migrate()
             return await work(ports)
         finally:
             await ports.db.close()

@@ -57,6 +57,10 @@ def _run(settings: Settings, create: Callable[[], A], announce: Callable[[A, int
     config = uvicorn.Config(app, **uvicorn_options())
 
     async def run() -> None:
+        try:
+            await app.ports.db.migrate()
+        except SafelightError as error:
+            _refuse(error.message)
         await announce(app, port)
         sys.stdout.flush()
         await DrainingServer(config, app).serve(sockets=[listening])

@@ -47,6 +47,7 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     errors.ConnectionEnded: 403,
     errors.Restarting: 503,
     errors.Overloaded: 429,
+    errors.DatabaseUnavailable: 503,
     errors.SafelightError: 500,
     errors.StorageFull: 507,
     errors.StoreUnavailable: 503,

@@ -6,6 +6,7 @@ An adapter can be written from these docstrings alone; `tests/contract/` holds e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -185,28 +186,45 @@ class WriteTransaction(ReadTransaction, Protocol):
 
 class Database(Protocol):
     """The truth. Work is a plain function over a transaction, so that one body serves SQLite (a thread, one hop)
-    and PostgreSQL (a greenlet) alike.
+    and PostgreSQL (a greenlet) alike. It may be run again from its start where another transaction was in its way, so
+    it leaves nothing but its rows.
+
+    DatabaseUnavailable where it does not answer within seconds; it is used again once it does. StorageFull where it is
+    out of room, Invalid where it cannot store a text that work gives it.
     """
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
         """Run `work` in one transaction and return its result once it is durably committed.
 
-        An exception rolls back all of `work` and is raised here; others' work is untouched. Results are handed
-        out in the order of commit. Where two transactions collide (of two that look for a key and add it, each before
-        the other's commit, one meets a key that is taken), `work` is run again: it leaves nothing but its rows.
+        An exception rolls back all of `work` and is raised here; others' work is untouched. A caller that is
+        cancelled does not stop it. Within a process the results of works that lock the same job are handed out in
+        the order of commit. Of two that look for a key and add it, each before the other's commit, one meets a key
+        that is taken and is run again. OutcomeUnknown where the database was lost during the commit, and nobody can
+        tell.
         """
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         """Run `work` on one consistent snapshot. A statement that writes is an error."""
 
+    def exclusively(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """True to one holder of `name` at a time among all processes, False (at once) to all others.
+
+        It saves work and promises nothing: a holder whose connection breaks loses it untold, and another may begin.
+        """
+
+    async def migrate(self) -> None:
+        """Bring the tables to what this code needs; to be awaited before anything else. Of several processes one does
+        it, and it is done once.
+        """
+
     async def now(self) -> int:
         """Unix milliseconds by the clock of the machine that the database runs on."""
 
     async def check(self) -> None:
-        """Raise what is wrong if the database cannot be reached now."""
+        """Raise what is wrong if the database cannot be reached now, or is not for this code."""
 
     async def close(self) -> None:
-        """Finish what was begun and release the connections."""
+        """Finish what was begun and release the connections. Closing twice is not an error."""
 
 
 @dataclass(frozen=True, slots=True)

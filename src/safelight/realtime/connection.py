@@ -189,6 +189,7 @@ class Connection:
             case stomp_session.Unsubscribe(key):
                 if (pump := self._pumps.pop(key, None)) is not None:
                     pump.cancel()
+                    self._registry.unsubscribe(self)
                     await self._settle([key])
                     if (reader := self._readers.pop(key, None)) is not None:
                         self._context.hub.release(reader)  # at once: not a message after this, or after its RECEIPT
@@ -243,20 +244,26 @@ class Connection:
 
     async def _subscribe(self, subscription: Subscription, after: int | None, receipt: str | None) -> None:
         user_id = self._user()
-        self._registry.allow_subscription(user_id)
-        if subscription.destination == _JOBS:
-            reader = await self._context.hub.watch_user(user_id)
-        elif (match := _JOB.fullmatch(subscription.destination)) is None:
-            raise NotFound(f"There is no destination {subscription.destination[:80]!r} to subscribe to.")
-        elif await self._context.owns_job(user_id, match[1]):
-            reader = await self._context.hub.watch_job(match[1], after)
-        else:
-            raise NotFound(f"There is no job {match[1][:40]!r}, or it is not yours.")
+        self._registry.subscribe(self)
+        try:
+            reader = await self._reader(user_id, subscription.destination, after)
+        except BaseException:
+            self._registry.unsubscribe(self)
+            raise
         self._readers[subscription.key] = reader
         if receipt is not None:
             self._owed[subscription.key] = receipt
         pump = asyncio.create_task(self._pump(subscription, reader))
         self._pumps[subscription.key] = pump
+
+    async def _reader(self, user_id: str, destination: str, after: int | None) -> Reader:
+        if destination == _JOBS:
+            return await self._context.hub.watch_user(user_id)
+        if (match := _JOB.fullmatch(destination)) is None:
+            raise NotFound(f"There is no destination {destination[:80]!r} to subscribe to.")
+        if not await self._context.owns_job(user_id, match[1]):
+            raise NotFound(f"There is no job {match[1][:40]!r}, or it is not yours.")
+        return await self._context.hub.watch_job(match[1], after)
 
     async def _pump(self, subscription: Subscription, reader: Reader) -> None:
         """Deliver a topic for as long as it lasts and the token holds."""

@@ -172,6 +172,11 @@ class Feed:
         self.head += 1
         self._wake_soon()
 
+    def precede(self, events: Sequence[Event]) -> None:
+        """Put the events up to the tail before the log, the last of them where it has not room for all."""
+        room = (self._log.maxlen or 0) - len(self._log)
+        self._log.extendleft(islice(reversed(events), room))
+
     def offer(self, key: str, event: Event) -> None:
         """Replace what readers have not yet seen under `key`."""
         self._latest.pop(key, None)

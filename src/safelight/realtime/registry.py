@@ -82,6 +82,7 @@ class Registry:
         self._live: dict[str, Live] = {}
         self._users: defaultdict[str, set[str]] = defaultdict(set)
         self._polls: Counter[str] = Counter()
+        self._subscriptions: Counter[str | None] = Counter()
         self._buckets: dict[str, Bucket] = {}
 
     def __iter__(self) -> Iterator[Live]:
@@ -108,12 +109,15 @@ class Registry:
         return self._buckets.setdefault(user_id, Bucket(quota.frames_per_second, quota.frames_at_once, now))
 
     def discard(self, live: Live) -> None:
-        """A connection has ended. An unknown one is not an error."""
+        """A connection has ended, and its subscriptions with it. An unknown one is not an error."""
         self._live.pop(live.id, None)
-        if live.user_id is not None and (own := self._users.get(live.user_id)) is not None:
-            own.discard(live.id)
-            if not own:
-                del self._users[live.user_id]
+        user_id = live.user_id
+        if user_id is None or (own := self._users.get(user_id)) is None or live.id not in own:
+            return
+        own.discard(live.id)
+        self.unsubscribe(live, live.subscriptions)
+        if not own:
+            del self._users[user_id]
 
     @contextmanager
     def poll(self, user_id: str) -> Iterator[None]:
@@ -127,13 +131,20 @@ class Registry:
             if not self._polls[user_id]:
                 del self._polls[user_id]
 
-    def allow_subscription(self, user_id: str) -> None:
-        """TooManySubscriptions where the user's connections have as many as are allowed."""
+    def subscribe(self, live: Live) -> None:
+        """Its user has one subscription more; TooManySubscriptions where there are as many as are allowed."""
         most = self._quota.subscriptions
-        if sum(self._live[own].subscriptions for own in self._users.get(user_id, ())) >= most:
+        if self._subscriptions[live.user_id] >= most:
             raise TooManySubscriptions(
                 f"This account has {most} live subscriptions. End one, or subscribe to /topic/jobs."
             )
+        self._subscriptions[live.user_id] += 1
+
+    def unsubscribe(self, live: Live, count: int = 1) -> None:
+        """So many of its subscriptions have ended, or came to nothing."""
+        self._subscriptions[live.user_id] -= count
+        if not self._subscriptions[live.user_id]:
+            del self._subscriptions[live.user_id]
 
     def _make_room(self, user_id: str) -> None:
         most = self._quota.connections

@@ -109,6 +109,7 @@ class JobTopic:
         self._heard: dict[str, float] = {}
         self._snapshot = Coalesced(self._read_snapshot)
         self._missing = Coalesced(self._read_missing)
+        self._replaying = asyncio.Lock()
         self._mending: asyncio.Task[None] | None = None
         self._learning: asyncio.Task[None] | None = None
 
@@ -207,16 +208,29 @@ class JobTopic:
                     return None  # the client comes from a future that was lost
             if self._opened and self.feed.covers(after):
                 return Recovery("replay", self.feed.head, self.feed.since(after), self.feed.head)
-            rows = await self._history.events_after(self._job_id, after)
-            if rows is None:
+            # One after the other: of a thousand that come back together, the first reads for all.
+            async with self._replaying:
+                if self._opened and self.feed.tail <= after:
+                    continue
+                events = await self._read_since(after)
+            if events is None:
                 return None
-            events = await parse(body for _, body in rows)
             reached = after + len(events)
-            self._open(after)
-            for event in events:
-                self.receive(event)
             if self.feed.covers(reached):
                 return Recovery("replay", reached, events, reached)
+
+    async def _read_since(self, after: int) -> list[Event] | None:
+        """The events after `after` from the table, and in the log as far as it holds; None where they are not all."""
+        rows = await self._history.events_after(self._job_id, after)
+        if rows is None:
+            return None
+        events = await parse(body for _, body in rows)
+        self._open(after)
+        for event in events:
+            self.receive(event)
+        if after < self.feed.tail <= after + len(events):
+            self.feed.precede(events[: self.feed.tail - after])
+        return events
 
     def _open(self, head: int) -> None:
         """Begin the feed at a place from which everything later is at hand or will be noticed as a gap."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -52,6 +53,12 @@ class Watched:
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         return await self.inner.read(work)
+
+    def exclusively(self, name: str) -> AbstractAsyncContextManager[bool]:
+        return self.inner.exclusively(name)
+
+    async def migrate(self) -> None:
+        await self.inner.migrate()
 
     async def now(self) -> int:
         return await self.inner.now()

@@ -139,6 +139,37 @@ async def test_a_thousand_readers_that_return_at_once_share_the_reads(log: JobLo
     assert log.reads <= 2
 
 
+async def test_readers_that_return_to_places_before_a_snapshot_share_one_read(log: JobLog, hub: Hub) -> None:
+    (photo,) = await log.create(JOB)
+    await log.change(JOB, photo, *THROUGH)
+    last = log.written[JOB].job.seq
+    newcomer = await hub.watch_job(JOB)
+    assert (await batch(newcomer)).seq == last
+    reads = log.reads
+    returned = [await hub.watch_job(JOB, after=3 + number % 2) for number in range(6)]
+    told = await asyncio.gather(*(until(reader, last) for reader in returned))
+    assert [seqs(each) for each in told] == [list(range(4 + number % 2, last + 1)) for number in range(6)]
+    assert log.reads == reads + 1
+
+
+async def test_of_a_long_replay_the_log_keeps_what_it_has_room_for(log: JobLog, hub: Hub) -> None:
+    photos = await log.create(JOB, 30)
+    newcomer = await hub.watch_job(JOB)
+    await batch(newcomer)
+    for photo in photos[:4]:
+        await log.change(JOB, photo, receive())
+    last = log.written[JOB].job.seq
+    first = await hub.watch_job(JOB, after=2)
+    assert seqs(await until(first, last)) == list(range(3, last + 1))
+    reads = log.reads
+    covered = await hub.watch_job(JOB, after=last - 20)
+    assert seqs(await until(covered, last)) == list(range(last - 19, last + 1))
+    assert log.reads == reads
+    before = await hub.watch_job(JOB, after=last - 21)
+    assert seqs(await until(before, last)) == list(range(last - 20, last + 1))
+    assert log.reads == reads + 1
+
+
 async def test_a_job_that_is_not_there_is_said(hub: Hub) -> None:
     with pytest.raises(NotFound):
         await batch(await hub.watch_job("job_none"))

@@ -64,12 +64,21 @@ def test_e26_who_was_refused_leaves_no_trace() -> None:
 def test_e26_subscriptions_are_counted_over_all_connections_of_a_user() -> None:
     registry = Registry(Quota(subscriptions=5))
     one, other = enter(registry, "1"), enter(registry, "2")
-    one.subscriptions, other.subscriptions = 2, 2
-    registry.allow_subscription("usr_a")
-    other.subscriptions = 3
+    stranger = enter(registry, "3", "usr_b")
+    for _ in range(5):
+        registry.subscribe(one)
+    one.subscriptions, other.subscriptions = 2, 3
     with pytest.raises(TooManySubscriptions):
-        registry.allow_subscription("usr_a")
-    registry.allow_subscription("usr_b")
+        registry.subscribe(one)
+    registry.subscribe(stranger)
+    registry.unsubscribe(one)
+    registry.subscribe(one)
+    for _ in range(2):  # an end is an end once
+        registry.discard(one)
+    for _ in range(2):
+        registry.subscribe(other)
+    with pytest.raises(TooManySubscriptions):
+        registry.subscribe(one)
 
 
 def test_e26_the_connections_of_a_user_share_one_bucket_and_a_new_one_is_no_way_round() -> None:

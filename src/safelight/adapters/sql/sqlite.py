@@ -12,7 +12,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
@@ -49,14 +50,14 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = _engine(path)
-        with self._engine.connect() as connection:
-            upgrade(connection)
+        _migrate(self._engine)
         self._requests: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
         self._writer.start()
         self._local = threading.local()
         self._connections: list[Connection] = []
         self._readers = Threads(READERS, "sqlite-reader")
+        self._held: set[str] = set()
         self._closed = False
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
@@ -67,6 +68,21 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
         return await self._readers.call(partial(self._read, work))
+
+    @asynccontextmanager
+    async def exclusively(self, name: str) -> AsyncIterator[bool]:
+        # The file belongs to this process, so it is enough to remember here who holds what.
+        if name in self._held:
+            yield False
+            return
+        self._held.add(name)
+        try:
+            yield True
+        finally:
+            self._held.discard(name)
+
+    async def migrate(self) -> None:
+        """Opening it did that."""
 
     async def now(self) -> int:
         return time.time_ns() // 1_000_000
@@ -138,6 +154,19 @@ class SqliteDatabase:
                 raw.execute("ROLLBACK")
             for request in batch:
                 request.error = _translated(error)
+
+
+def _migrate(engine: Engine) -> None:
+    """All of a migration or nothing, by one process at a time: a command may open the file beside a server."""
+    with engine.connect() as connection:
+        raw = _raw(connection)
+        raw.execute("BEGIN IMMEDIATE")
+        try:
+            upgrade(connection)
+            raw.execute("COMMIT")
+        finally:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
 
 
 def _run(connection: Connection, raw: sqlite3.Connection, request: Call) -> None:
