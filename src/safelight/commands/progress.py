@@ -35,14 +35,15 @@ class ProgressBoard:
 
     def arrived(self, key: str, upload_id: str | None, part_number: int | None, received: int) -> None:
         """The disk store has `received` bytes of this PUT so far."""
-        if not key.startswith("originals/"):
+        photo_id = photo_of_key(key)
+        if photo_id is None:
             return
         if upload_id is None or part_number is None:
-            self._note(photo_of_key(key), received)
+            self._note(photo_id, received)
             return
         parts = self._parts.setdefault(upload_id, {})
         parts[part_number] = max(parts.get(part_number, 0), received)
-        self._note(photo_of_key(key), sum(parts.values()))
+        self._note(photo_id, sum(parts.values()))
 
     async def report(self, user_id: str, counts: dict[str, int]) -> None:
         """A client tells how much it has sent. NotFound where one of the photos is not the user's."""
