@@ -83,7 +83,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(ports)
+        reconciler = Reconciler(ports, partial(ports.db.exclusively, "reconciler"))
         ended, resting = partial(queries.ended_sign_ins, ports), partial(queries.resting, ports)
         async with AsyncExitStack() as held:
             if settings.alone:
