@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
 import httpx
 
 from tests.e2e.proxy import Proxy, proxied
@@ -41,6 +42,21 @@ class Cluster:
     def client(self, email: str | None = None) -> Client:
         """A client with an account of its own, through the proxy."""
         return Client(self.url, email or f"{secrets.token_hex(6)}@example.org")
+
+    def commits(self) -> int:
+        """Transactions that PostgreSQL has committed in Safelight's database so far."""
+
+        async def ask() -> int:
+            connection = await asyncpg.connect(self.settings["database_url"])
+            try:
+                found: int = await connection.fetchval(
+                    "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+                )
+                return found
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> float:
         """Wait until something holds, however often asking fails meanwhile; returns the seconds that it took."""
