@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         "reconcile",
         *LEAVES,
     },
-    "cli": {"app", "commands", "queries", "domain", "ports", *LEAVES},
+    "cli": {"app", "commands", "queries", "domain", "ports", "reconcile", *LEAVES},
 }
 PURE = ["domain", *(f"realtime/{name}.py" for name in ("stomp", "session", "bucket", "tempo"))]
 IMPURE = {"asyncio", "fastapi", "starlette", "sqlalchemy", "time", "socket", "os", "uvicorn", "structlog"}
