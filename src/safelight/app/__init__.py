@@ -72,6 +72,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     """Everything wired; nothing runs before the lifespan begins. Without `work`, workers elsewhere process photos."""
     ports = open_ports(settings)
     board = ProgressBoard(ports)
+    callers = Callers(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
     reconciler = Reconciler(ports)
@@ -102,7 +103,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
             parts = {
                 "reconciler": reconciler.run(),
                 "progress": board.run(),
-                "revocation": Revocation(live.registry, ports.broker, ended).run(),
+                "revocation": Revocation(live.registry, ports.broker, ended, callers.forget).run(),
                 "roster": roster.run(),
                 "stalls": StallWatch(hub, resting, settings.stall_seconds).run(),
             }
@@ -120,7 +121,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
 
     api = _routes(lifespan)
     api.state.ports = ports
-    api.state.callers = Callers(ports)
+    api.state.callers = callers
     api.state.board = board
     api.state.hub = hub
     api.state.meters = [hub.meters.registry, reconciler.meters.registry]

@@ -64,11 +64,11 @@ async def announce(ports: Ports, recorded: Iterable[Recorded]) -> None:
                     await ports.broker.publish(f"user.{each.job.user_id}", body)
 
 
-async def tell(ports: Ports, job_id: str, bodies: Iterable[bytes]) -> None:
-    """Tell the watchers of a job what is no durable event."""
+async def tell(ports: Ports, messages: Iterable[tuple[str, str]]) -> None:
+    """Tell, by topic, what is no durable event."""
     async with _best_effort("progress not told; watchers see the next"):
-        for body in bodies:
-            await ports.broker.publish(f"job.{job_id}", body)
+        for topic, body in messages:
+            await ports.broker.publish(topic, body.encode())
 
 
 async def queue(ports: Ports, photos: Iterable[Photo]) -> None:

@@ -109,7 +109,7 @@ class Link(Client):
             await super()._process_pong()
 
     async def _note(self, error: Exception) -> None:
-        self.reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self.reason = str(error) or type(error).__name__
         log.debug("nats", reason=self.reason)
 
     async def _closed(self) -> None:

@@ -14,7 +14,7 @@ import secrets
 import time
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -34,6 +34,11 @@ _ANSWER_SECONDS: Final = 3.0
 _DUPLICATE_SECONDS: Final = 60
 _WRONG_LAST_SEQUENCE: Final = 10071
 _NOT_CLUSTERED: Final = 10074
+_SILENT_NANOSECONDS: Final = 5_000_000_000
+
+
+class NoLeaderError(ConnectionError):
+    """Too few nodes are up to keep a task."""
 
 
 class State(StrEnum):
@@ -55,7 +60,8 @@ class TaskStream:
         self._replicas = replicas
         self._made_on: Link | None = None
         self._making = asyncio.Lock()
-        self._ahead = 0.0
+        # From the monotonic clock to the servers' time, by which tasks rest; ours until they have told theirs.
+        self._ahead = time.time() - time.monotonic()
 
     def filter(self, job_id: str) -> str:
         """The subject of all tasks of a job that wait or are in hand."""
@@ -90,20 +96,28 @@ class TaskStream:
 
     async def look(self) -> int:
         """How many tasks there are in all. Also learns the servers' time, by which tasks rest."""
-        answer = await self._connection.ask(f"STREAM.INFO.{self.name}", seconds=_ANSWER_SECONDS)
+        answer = await self._info()
         if "ts" in answer:
             self._ahead = datetime.fromisoformat(answer["ts"]).timestamp() - time.monotonic()
         messages: int = answer["state"]["messages"]
         return messages
+
+    async def led(self) -> None:
+        """NoLeaderError where no task can be kept now: too few nodes are up. A leader that the others have left knows
+        it only after some twenty seconds, but tells since when it has not heard of them.
+        """
+        cluster = (await self._info()).get("cluster", {})
+        others = cluster.get("replicas", [])
+        heard = [each for each in others if each.get("active", 0) < _SILENT_NANOSECONDS and not each.get("offline")]
+        if others and (not cluster.get("leader") or 2 * (len(heard) + 1) <= len(others) + 1):
+            raise NoLeaderError(f"{self.name} has {len(heard) + 1} of {len(others) + 1} nodes")
 
     async def tasks(self, state: State, job: str = "") -> list[Task]:
         """Those in one state, of all jobs or of one."""
         subject = f"{self._prefix}.{state}." + (f"{subjects.token(job)}.>" if job else ">")
         found: list[Task] = []
         while True:
-            answer = await self._connection.ask(
-                f"STREAM.INFO.{self.name}", subjects_filter=subject, offset=len(found), seconds=_ANSWER_SECONDS
-            )
+            answer = await self._info(subjects_filter=subject, offset=len(found))
             page = answer["state"].get("subjects", {})
             found += [task for each in page if (task := self.task(each)) is not None]
             if not page or len(found) >= answer.get("total", 0):
@@ -151,6 +165,9 @@ class TaskStream:
     def job_of(self, hint: str) -> str:
         """The job that a hint, the server's or ours, speaks of."""
         return subjects.name(hint.removeprefix(f"{self.hints}.").partition(".")[0])
+
+    async def _info(self, **body: object) -> dict[str, Any]:
+        return await self._connection.ask(f"STREAM.INFO.{self.name}", seconds=_ANSWER_SECONDS, **body)
 
     def _subject(self, state: str, task: Task) -> str:
         return f"{self._prefix}.{state}.{subjects.token(task.job_id)}.{subjects.token(task.photo_id)}.{task.attempt}"
