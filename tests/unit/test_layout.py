@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
         "doctor",
         *LEAVES,
     },
-    "cli": {"app", "commands", "queries", "doctor", "domain", "ports", *LEAVES},
+    "cli": {"app", "commands", "queries", "doctor", "domain", "ports", "reconcile", *LEAVES},
 }
 PURE = ["domain", *(f"realtime/{name}.py" for name in ("stomp", "session", "bucket", "tempo"))]
 IMPURE = {"asyncio", "fastapi", "starlette", "sqlalchemy", "time", "socket", "os", "uvicorn", "structlog"}

@@ -24,7 +24,6 @@ from safelight.errors import StoreUnavailable
 from safelight.ports import Doomed, Grant, Ports, Task
 from safelight.reconcile import STEPS, Outcome, Reconciler
 from safelight.reconcile.finding import BATCH, Page, Step
-from safelight.reconcile.sweep import Turn
 from safelight.settings import Settings
 
 MiB = 1024 * 1024
@@ -421,39 +420,33 @@ async def test_a_database_that_is_closed_ends_no_round(world: World) -> None:
     assert len(logs) == len(STEP)
 
 
-async def test_only_one_at_a_time_sweeps_and_another_follows_when_it_ends(tmp_path: Path) -> None:
-    async with opened(tmp_path) as world:
-        held = asyncio.Lock()
-        swept: list[str] = []
+async def test_only_one_at_a_time_sweeps_and_another_follows_when_it_ends(world: World) -> None:
+    ports = replace(world.ports, settings=world.ports.settings.model_copy(update={"sweep_seconds": 0.01}))
+    first, second = Reconciler(ports), Reconciler(ports)
 
-        def turn(name: str) -> Turn:
-            @asynccontextmanager
-            async def take() -> AsyncIterator[bool]:
-                if held.locked():
-                    yield False
-                    return
-                async with held:
-                    swept.append(name)
-                    yield True
+    def looks(reconciler: Reconciler) -> float:
+        value = reconciler.meters.registry.get_sample_value("safelight_reconcile_findings_total", {"step": "bury"})
+        assert value is not None
+        return value
 
-            return take
-
-        ports = replace(world.ports, settings=world.ports.settings.model_copy(update={"sweep_seconds": 0.01}))
-        (photo,) = await world.declare()
-        await world.store_whole(photo)
-        world.clock.now += MINUTE
-        first = asyncio.create_task(Reconciler(ports, turn("first")).run())
-        second = asyncio.create_task(Reconciler(ports, turn("second")).run())
-        await asyncio.sleep(0.3)
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        swept.clear()
-        async with asyncio.timeout(5):
-            while "second" not in swept:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        second.cancel()
-        await asyncio.gather(second, return_exceptions=True)
-        assert set(swept) == {"second"}
+    # Nobody can remove this, so every round finds it.
+    world.store._object("originals/ph_1.1").mkdir()
+    await ports.db.write(lambda tx: tx.doom([Doomed("originals/ph_1.1", upload=False)]))
+    async with ports.db.exclusively("reconciler"), asyncio.timeout(10):
+        running = [asyncio.create_task(each.run()) for each in (first, second)]
+        await asyncio.sleep(0.2)
+        assert looks(first) == looks(second) == 0
+    async with asyncio.timeout(10):
+        while not (looks(first) or looks(second)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        leader, follower = (first, second) if looks(first) else (second, first)
+        assert looks(follower) == 0
+        running[leader is second].cancel()
+        while not looks(follower):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_a_cancelled_photo_is_left_by_its_worker(world: World) -> None:

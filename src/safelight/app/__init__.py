@@ -75,6 +75,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     callers = Callers(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
+    reconciler = Reconciler(ports)
     roster = Roster(live.registry, ports.broker, alone=settings.alone)
     origins = AllowList(tuple(settings.allowed_origins))
     sockjs = SockJS(live.serve, prefix="/ws", options=Options(origins=origins, subprotocols=SUBPROTOCOLS))
@@ -83,7 +84,6 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(ports, partial(ports.db.exclusively, "reconciler"))
         ended, resting = partial(queries.ended_sign_ins, ports), partial(queries.resting, ports)
         async with AsyncExitStack() as held:
             if settings.alone:
@@ -124,6 +124,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     api.state.callers = callers
     api.state.board = board
     api.state.hub = hub
+    api.state.meters = [hub.meters.registry, reconciler.meters.registry]
     api.state.live = live
     api.state.roster = roster
     api.state.draining = lambda: live.draining

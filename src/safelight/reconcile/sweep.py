@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -35,9 +34,6 @@ STEPS: Final = (
     Step("audit", library.audit, slow=True),
 )
 
-# A context that is True to one process at a time.
-Turn = Callable[[], AbstractAsyncContextManager[bool]]
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -55,10 +51,9 @@ class Outcome:
 class Reconciler:
     """Sweeps: for ever in rounds (`run`), or once through everything (`sweep`)."""
 
-    def __init__(self, ports: Ports, turn: Turn = lambda: nullcontext(True)) -> None:
+    def __init__(self, ports: Ports) -> None:
         self.meters = Meters()
         self._ports = ports
-        self._turn = turn
         # Where each step goes on in the next round, and which errors were told with the way that they took.
         self._places: dict[str, str] = {}
         self._told: set[tuple[str, type[BaseException]]] = set()
@@ -74,7 +69,7 @@ class Reconciler:
         """Sweep whenever it is this process's turn, until cancelled."""
         while True:
             try:
-                async with self._turn() as mine:
+                async with self._ports.db.exclusively("reconciler") as mine:
                     for number in range(ROUNDS if mine else 0):
                         await self.round(slow=number == 0)
                         await asyncio.sleep(self._ports.settings.sweep_seconds)
