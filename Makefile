@@ -46,6 +46,8 @@ types: .venv/.test web/node_modules/.ready ## the page's API types, anew from th
 lock: ## pin every dependency anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --extra distributed --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --extra distributed -c requirements-dev.lock pyproject.toml -o requirements-distributed.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -c requirements-dev.lock --group build -o requirements-build.lock
 
 clean: ## back to a fresh clone
 	rm -rf .venv web/node_modules src/safelight/page dist
