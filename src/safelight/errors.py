@@ -351,10 +351,10 @@ class StoreRefused(StoreUnavailable):
     code = "store-refused"
 
 
-class Overloaded(SafelightError):
-    """The server is busy. Wait as long as Retry-After says, then try again."""
+class ServerBusy(SafelightError):
+    """The server is busy. Nothing is lost: wait as long as Retry-After says, then go on."""
 
-    code = "overloaded"
+    code = "server-busy"
 
 
 # --- the database ------------------------------------------------------------------------------------------

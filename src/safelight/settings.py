@@ -75,6 +75,15 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(30, ge=5, description="A worker silent for this long loses its photo to another.")
     sweep_seconds: float = Field(5.0, gt=0, description="How often the reconciler looks for what was lost.")
     stall_seconds: float = Field(30.0, gt=0, description="A photo silent for this long is told to rest.")
+    max_waiting: int = Field(
+        50_000, ge=1, description="While more photos than this wait for a worker, nothing new is declared or signed."
+    )
+    slow_seconds: float = Field(
+        2.0, gt=0, description="Likewise while the database or the store takes longer than this to answer."
+    )
+    hook_secret: str = Field(
+        "", description="What the store's event notifications say to `/hooks/s3`; empty: there is no such address."
+    )
     max_connections: int = Field(100, ge=1, description="Live connections that one account may have open at once.")
     max_subscriptions: int = Field(1_000, ge=1, description="Live subscriptions that one account may have at once.")
     max_frames_per_second: float = Field(

@@ -62,6 +62,9 @@ function createEngine(): UploadEngine {
     scheduler,
     connectivity,
     signedIn: (signal) => auth.signedIn(signal),
+    onBusy: (ms) => {
+      connectionStore.setState(({ busyUntil }) => ({ busyUntil: Math.max(busyUntil, Date.now() + ms) }));
+    },
     onTarget: (url) => {
       target = url;
       adjustLimit();

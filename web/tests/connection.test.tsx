@@ -10,6 +10,7 @@ const known = (more: Partial<Known>): Known => ({
   mirrored: false,
   reachable: true,
   online: true,
+  busyUntil: 0,
   ...more,
 });
 

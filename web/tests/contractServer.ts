@@ -10,18 +10,20 @@ const FIRST_URLS = 4;
 
 interface Stored {
   file: FileIn;
+  /** How often its upload has begun. */
+  upload: number;
   parts: Map<number, Buffer>;
   etags: Map<number, string>;
   finalized: FinalizeMultipartUploadRequest | null;
   cancelled: boolean;
 }
 
-/** What a test may have gone wrong: an answer instead of the usual one (a status, or a code of S3), or null. */
+/** What a test may have gone wrong: an answer instead of the usual one (a status, a 429 with its wait, a code of S3). */
 export type Fault = (request: {
   method: string;
   path: string;
   part: number;
-}) => number | 'cut' | 'corrupt' | 'RequestTimeout' | 'NoSuchUpload' | null;
+}) => number | { retryAfter: number } | 'cut' | 'corrupt' | 'RequestTimeout' | 'NoSuchUpload' | null;
 
 /** As much of the contract as an upload needs, over real HTTP on a free port, with faults on demand. */
 export class ContractServer {
@@ -69,6 +71,15 @@ export class ContractServer {
     this.generation++;
   }
 
+  /** The store forgets a photo's upload, with its parts: PUTs to it are refused, until somebody asks for the parts. */
+  forget(photoId: string): void {
+    const photo = this.photos.get(photoId);
+    if (!photo) return;
+    photo.parts.clear();
+    photo.etags.clear();
+    photo.upload++;
+  }
+
   /** The bytes of a photo as stored. */
   bytesOf(photoId: string): Buffer {
     const parts = [...(this.photos.get(photoId)?.parts ?? [])].sort(([a], [b]) => a - b);
@@ -89,6 +100,9 @@ export class ContractServer {
       xml(response, 400, wrong);
     } else if (typeof wrong === 'number') {
       problem(response, wrong, `http-${wrong}`, `This is a ${wrong}.`);
+    } else if (typeof wrong === 'object' && wrong !== null) {
+      response.setHeader('retry-after', wrong.retryAfter);
+      problem(response, 429, 'server-busy', 'The server is busy.');
     } else if (request.method === 'PUT') {
       await this.put(response, url, part, bytes, wrong === 'corrupt');
     } else {
@@ -102,6 +116,10 @@ export class ContractServer {
     if (!photo || url.searchParams.get('generation') !== String(this.generation)) {
       if (this.s3) xml(response, 403, 'AccessDenied');
       else problem(response, 403, 'signature-expired', 'This signed URL has expired.');
+      return;
+    }
+    if (url.searchParams.get('upload') !== String(photo.upload)) {
+      problem(response, 409, 'upload-gone', 'This upload has ended.');
       return;
     }
     this.atOnce++;
@@ -125,7 +143,7 @@ export class ContractServer {
     else if (!photo) problem(response, 404, 'not-found', 'There is nothing here under that name, or it is not yours.');
     else if (what === 'urls') this.sign(response, id, photo, body as { partNumbers?: number[] });
     else if (what === 'parts') json(response, 200, this.stored(id, photo));
-    else if (what === 'finalize') this.finalize(response, photo, body as FinalizeMultipartUploadRequest);
+    else if (what === 'finalize') this.finalize(response, id, photo, body as FinalizeMultipartUploadRequest);
     else if (what === 'cancel') {
       photo.cancelled = true;
       response.writeHead(204).end();
@@ -135,7 +153,7 @@ export class ContractServer {
   private declare(response: ServerResponse, files: FileIn[]): void {
     const items = files.map((file) => {
       const photoId = `ph_${this.photos.size + 1}`;
-      const photo = { file, parts: new Map(), etags: new Map(), finalized: null, cancelled: false };
+      const photo = { file, upload: 1, parts: new Map(), etags: new Map(), finalized: null, cancelled: false };
       this.photos.set(photoId, photo);
       if (this.refused-- > 0)
         return { photoId, method: 'PUT', errorCode: 'unsupported-type', errorMessage: 'No photo.' };
@@ -150,7 +168,7 @@ export class ContractServer {
         photoId,
         method: 'PUT',
         presignedUrl: null,
-        multipart: { uploadId: `up_${photoId}`, partSize: PART, partCount, partUrls },
+        multipart: { uploadId: `up_${photoId}_1`, partSize: PART, partCount, partUrls },
       };
     });
     json(response, 201, { jobId: 'job_1', items, expiresAt: '2099-01-01T00:00:00.000Z' });
@@ -171,19 +189,26 @@ export class ContractServer {
   }
 
   private urlOf(id: string, part: number): string {
-    return `${this.url}/storage/${id}?part=${part}&generation=${this.generation}`;
+    return `${this.url}/storage/${id}?part=${part}&generation=${this.generation}&upload=${this.photos.get(id)?.upload ?? 0}`;
   }
 
   private stored(id: string, photo: Stored) {
     const parts = [...photo.parts].map(([partNumber, bytes]) => {
       return { partNumber, etag: photo.etags.get(partNumber) ?? '', size: bytes.length };
     });
-    return { uploadId: `up_${id}`, partSize: PART, partCount: Math.ceil(photo.file.bytes / PART), parts };
+    return {
+      uploadId: `up_${id}_${photo.upload}`,
+      partSize: PART,
+      partCount: Math.ceil(photo.file.bytes / PART),
+      parts,
+    };
   }
 
-  private finalize(response: ServerResponse, photo: Stored, body: FinalizeMultipartUploadRequest): void {
+  private finalize(response: ServerResponse, id: string, photo: Stored, body: FinalizeMultipartUploadRequest): void {
     const count = photo.file.bytes <= PART ? 0 : Math.ceil(photo.file.bytes / PART);
-    if (count > 0 && body.parts?.length !== count) problem(response, 422, 'part-mismatch', 'Parts are missing.');
+    if (count > 0 && body.uploadId !== `up_${id}_${photo.upload}`)
+      problem(response, 409, 'upload-gone', 'This upload id is not the photo’s present one.');
+    else if (count > 0 && body.parts?.length !== count) problem(response, 422, 'part-mismatch', 'Parts are missing.');
     else {
       photo.finalized = body;
       response.writeHead(204).end();

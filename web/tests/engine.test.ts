@@ -42,6 +42,7 @@ let phases: Map<string, (Phase | null)[]>;
 let sent: Map<string, number>;
 let failures: Map<string, string>;
 let waiters: (() => void)[];
+let busy: number[];
 let targets: string[];
 
 /** Resolves when `met` is true after some report of the engine. */
@@ -72,6 +73,9 @@ function engineWith(limit: number): UploadEngine {
     scheduler: new Scheduler(limit),
     connectivity: new Connectivity(() => serverAnswers(server.url)),
     signedIn: () => Promise.reject(new Error('not asked for')),
+    onBusy: (ms) => {
+      busy.push(ms);
+    },
     onTarget: (url) => targets.push(url),
     report: {
       declared: () => undefined,
@@ -111,6 +115,7 @@ beforeEach(async () => {
   sent = new Map();
   failures = new Map();
   waiters = [];
+  busy = [];
   await server.start();
   engine = engineWith(100);
 });
@@ -210,6 +215,66 @@ describe('UploadEngine', () => {
     await done('ph_1');
     await expectStored('ph_1', file);
     expect(server.puts).toHaveLength(8 - before);
+  });
+
+  it('begins anew within the same photo where the store has forgotten the upload', async () => {
+    engine.close();
+    engine = engineWith(2);
+    const file = photo('rested.jpg', 6 * PART);
+    await add(file);
+    await until(() => server.puts.length >= 3);
+    server.forget('ph_1');
+    await done('ph_1');
+    await expectStored('ph_1', file);
+    expect(server.photos.size).toBe(1);
+  });
+
+  it('begins anew where the upload is forgotten just before it is finalized', async () => {
+    const file = photo('late.jpg', 2 * PART);
+    let forgotten = false;
+    server.fault = ({ path }) => {
+      if (path.endsWith('/finalize') && !forgotten) {
+        forgotten = true;
+        server.forget('ph_1');
+      }
+      return null;
+    };
+    await add(file);
+    await done('ph_1');
+    await expectStored('ph_1', file);
+    expect(server.puts).toHaveLength(4);
+  });
+
+  it('gives an upload up that is forgotten again and again', async () => {
+    server.fault = ({ path }) => {
+      if (path.endsWith('/finalize')) server.forget('ph_1');
+      return null;
+    };
+    await add(photo('forgetful.jpg', 2 * PART));
+    await until(() => failures.has('ph_1'));
+    expect(failures.get('ph_1')).toContain('not the photo’s present one');
+  });
+
+  it('waits as long as a busy server says, before it declares and before it signs, and others go on', async () => {
+    engine.close();
+    engine = engineWith(2);
+    const refused = new Map<string, number>();
+    const busyOnce = new Set(['/commands/upload-jobs', '/commands/upload/ph_1/urls']);
+    server.fault = ({ path }) => {
+      if (!busyOnce.delete(path)) return null;
+      refused.set(path, Date.now());
+      return { retryAfter: 1 };
+    };
+    // After its first four parts the large one asks for more URLs; the small one has its own.
+    await add(photo('large.jpg', 6 * PART), photo('small.jpg', 10));
+    expect(Date.now() - (refused.get('/commands/upload-jobs') ?? 0)).toBeGreaterThanOrEqual(1_000);
+    await until(() => phases.get('ph_1')?.at(-1) === 'busy');
+    await done('ph_2');
+    expect(phases.get('ph_1')?.at(-1)).not.toBeNull();
+    await done('ph_1');
+    expect(Date.now() - (refused.get('/commands/upload/ph_1/urls') ?? 0)).toBeGreaterThanOrEqual(1_000);
+    expect(busy.length).toBeGreaterThanOrEqual(2);
+    for (const ms of busy) expect(ms).toBeGreaterThanOrEqual(1_000);
   });
 
   it('pauses at once and resumes with only what is missing', async () => {

@@ -19,6 +19,7 @@ from safelight.app.running import only_server, running, sandbox_of
 from safelight.commands import identity
 from safelight.commands.callers import Callers
 from safelight.commands.identity import FailedSignIns
+from safelight.commands.pressure import Pressure
 from safelight.commands.progress import ProgressBoard
 from safelight.http import admin, auth, errors, events, health, jobs, metrics, page, photos, uploads
 from safelight.http.limit import BodyLimit
@@ -76,7 +77,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     callers = Callers(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
-    reconciler = Reconciler(ports)
+    reconciler, pressure = Reconciler(ports), Pressure(ports)
     roster = Roster(live.registry, ports.broker, alone=settings.alone)
     origins = AllowList(tuple(settings.allowed_origins))
     calls = open_calls(ports)
@@ -108,6 +109,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
             parts = {
                 "reconciler": reconciler.run(),
                 "progress": board.run(),
+                "pressure": pressure.run(),
                 "revocation": Revocation(live.registry, ports.broker, ended, callers.forget).run(),
                 "roster": roster.run(),
                 "stalls": StallWatch(hub, resting, settings.stall_seconds).run(),
@@ -129,7 +131,8 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     api.state.callers = callers
     api.state.board = board
     api.state.hub = hub
-    api.state.meters = [hub.meters.registry, reconciler.meters.registry]
+    api.state.pressure = pressure
+    api.state.meters = [hub.meters.registry, reconciler.meters.registry, pressure.registry]
     api.state.live = live
     api.state.roster = roster
     api.state.draining = lambda: live.draining

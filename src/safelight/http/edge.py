@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars
 from safelight import queries
 from safelight.commands import identity
 from safelight.commands.callers import Callers
+from safelight.commands.pressure import Pressure
 from safelight.domain.identity import Identity
 from safelight.errors import NotFound, Unauthenticated
 from safelight.http.models import Problem
@@ -86,6 +87,16 @@ async def administrate(ports: TheirPorts, caller: Caller) -> Identity:
 
 
 Administrator = Annotated[Identity, Depends(administrate)]
+
+
+async def admit(request: Request) -> None:
+    """Whether something new may begin; ServerBusy where it may not."""
+    pressure: Pressure = request.app.state.pressure
+    pressure.admit()
+
+
+# For routes that begin something; what was begun is always let through to its end.
+BEGINS = [Depends(admit)]
 
 
 def absolute(request: Request, url: str) -> str:

@@ -46,7 +46,7 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     errors.TooManySubscriptions: 429,
     errors.ConnectionEnded: 403,
     errors.Restarting: 503,
-    errors.Overloaded: 429,
+    errors.ServerBusy: 429,
     errors.DatabaseUnavailable: 503,
     errors.SafelightError: 500,
     errors.StorageFull: 507,

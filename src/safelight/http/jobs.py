@@ -12,7 +12,7 @@ from safelight.commands.jobs import File
 from safelight.domain.events import iso
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo
-from safelight.http.edge import Caller, TheirPorts, problems, signed
+from safelight.http.edge import BEGINS, Caller, TheirPorts, problems, signed
 from safelight.http.models import (
     CreateJobIn,
     FileIn,
@@ -32,7 +32,7 @@ from safelight.ports import Ports
 router = APIRouter(tags=["jobs"], responses=problems(401, 422))
 
 
-@router.post("/commands/upload-jobs", status_code=201, responses=problems(409, 413))
+@router.post("/commands/upload-jobs", status_code=201, dependencies=BEGINS, responses=problems(409, 413, 429))
 async def create_upload_job(
     request: Request,
     ports: TheirPorts,
@@ -55,7 +55,7 @@ async def create_upload_job(
     )
 
 
-@router.post("/commands/upload-jobs/{job_id}/files", responses=problems(404, 413))
+@router.post("/commands/upload-jobs/{job_id}/files", dependencies=BEGINS, responses=problems(404, 413, 429))
 async def add_files(request: Request, ports: TheirPorts, caller: Caller, job_id: str, body: FilesIn) -> ItemsOut:
     """Declare more files of a job; a job that had ended is open again."""
     declared = await jobs.add_files(ports, caller.user_id, job_id, _files(body.files))

@@ -10,7 +10,7 @@ from safelight.commands import astray, uploads
 from safelight.commands.progress import ProgressBoard
 from safelight.domain.checksum import Checksum
 from safelight.errors import FieldError, Invalid, UploadGone
-from safelight.http.edge import Caller, TheirPorts, problems, signed
+from safelight.http.edge import BEGINS, Caller, TheirPorts, problems, signed
 from safelight.http.errors import invalid
 from safelight.http.jobs import part_urls
 from safelight.http.models import (
@@ -33,7 +33,12 @@ async def report_progress(request: Request, caller: Caller, body: ProgressBatchI
     await board.report(caller.user_id, counts_of(body))
 
 
-@router.post("/commands/upload/{photo_id}/urls", responses=problems(409), response_model_exclude_none=True)
+@router.post(
+    "/commands/upload/{photo_id}/urls",
+    dependencies=BEGINS,
+    responses=problems(409, 429),
+    response_model_exclude_none=True,
+)
 async def renew_urls(
     request: Request, ports: TheirPorts, caller: Caller, photo_id: str, body: UrlsIn | None = None
 ) -> UrlsOut:

@@ -13,6 +13,8 @@ export interface Connection {
   reachable: boolean;
   /** Whether the browser believes in a network. */
   online: boolean;
+  /** Until when (milliseconds since 1970) uploads wait because the server is busy. */
+  busyUntil: number;
 }
 
 export const connectionStore = createStore<Connection>(() => ({
@@ -21,6 +23,7 @@ export const connectionStore = createStore<Connection>(() => ({
   mirrored: false,
   reachable: true,
   online: navigator.onLine,
+  busyUntil: 0,
 }));
 
 /** One state out of what the live channel, the uploads and the browser know. */

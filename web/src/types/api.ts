@@ -113,7 +113,7 @@ export interface paths {
         };
         /**
          * Stored Parts
-         * @description The parts as the store has them: what a resume needs.
+         * @description The parts as the store has them: what a resume needs. An upload that the store has forgotten begins anew.
          */
         get: operations["stored_parts_queries_upload__photo_id__parts_get"];
         put?: never;
@@ -594,7 +594,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Connections, events, conflation, snapshots, failures and lag of this process.
+         * @description What this process counts: of the live channel, of the reconciler, of the load.
          */
         get: operations["metrics_metrics_get"];
         put?: never;
@@ -1302,6 +1302,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too much at once; wait as long as `Retry-After` says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     finalize_commands_upload__photo_id__finalize_post: {
@@ -1624,6 +1634,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too much at once; wait as long as `Retry-After` says. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     add_files_commands_upload_jobs__job_id__files_post: {
@@ -1682,6 +1702,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once; wait as long as `Retry-After` says. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

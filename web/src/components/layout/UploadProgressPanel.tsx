@@ -3,6 +3,7 @@ import { useStore } from 'zustand';
 import { uploads } from '../../app';
 import { useDraggable } from '../../hooks/useDraggable';
 import { BatchSummary } from '../progress/BatchSummary';
+import { Busy } from './Busy';
 import { overallPercent } from '../progress/overall';
 import { ProgressTabs } from '../progress/ProgressTabs';
 import { RowList } from '../progress/RowList';
@@ -58,6 +59,7 @@ function Panel({ preparing, empty }: { preparing: string | null; empty: boolean 
           {preparing}
         </p>
       )}
+      <Busy />
       {!empty && <BatchSummary />}
       {!small && !empty && (
         <>

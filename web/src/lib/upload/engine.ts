@@ -277,8 +277,11 @@ export class UploadEngine {
   }
 
   private patience(signal: AbortSignal): Patience {
-    const { connectivity, signedIn } = this.ports;
-    return { connectivity, signedIn, signal };
+    const { connectivity, signedIn, onBusy } = this.ports;
+    const onWait: Patience['onWait'] = (_reason, ms) => {
+      if (ms !== undefined) onBusy?.(ms);
+    };
+    return { connectivity, signedIn, signal, onWait };
   }
 
   private *those(photoIds: Iterable<string>): Generator<Held> {

@@ -17,6 +17,8 @@ export interface TransferPorts {
   scheduler: Scheduler;
   connectivity: Connectivity;
   signedIn: (signal: AbortSignal) => Promise<void>;
+  /** Told when the server asks for patience, and for how many milliseconds. */
+  onBusy?: (ms: number) => void;
 }
 
 export interface TransferReport {
@@ -44,8 +46,12 @@ export class Line {
   ) {}
 
   get patience(): Patience {
-    const { connectivity, signedIn } = this.ports;
-    return { connectivity, signedIn, signal: this.signal, onWait: this.report.phase };
+    const { connectivity, signedIn, onBusy } = this.ports;
+    const onWait: Patience['onWait'] = (reason, ms) => {
+      this.report.phase(reason);
+      if (ms !== undefined) onBusy?.(ms);
+    };
+    return { connectivity, signedIn, signal: this.signal, onWait };
   }
 
   /** The same line, ended by `signal` too. */
@@ -58,15 +64,11 @@ export class Line {
     return persist(() => this.ports.scheduler.run(this.signal, work, true), this.patience);
   }
 
-  /** The same for one who is in the scheduler already, and would wait for himself. */
-  askInside<T>(work: () => Promise<T>): Promise<T> {
-    return persist(work, this.patience);
-  }
-
   /**
    * PUT `blob` until the store has it as it is, and give its ETag and CRC32C.
    *
-   * `url` is asked for in every attempt, with `renew` after a 403 (an expired or refused signature);
+   * `url` is asked for in every attempt, with `renew` after a 403 (an expired or refused signature); where it fails the
+   * attempt does, and whatever waiting that takes is done outside the scheduler, so that others go on meanwhile;
    * `stored` may say before a repetition that an earlier attempt got through after all, by giving the ETag.
    */
   async send(

@@ -7,6 +7,8 @@ import { differs, type Line, type Target } from './line';
 // Signed just before they are needed, so that none expires unused.
 const URLS_AT_ONCE = 16;
 const MOST_FINALIZES = 3;
+// The store forgets an upload that rested for days, by a rule of its bucket: hardly twice.
+const MOST_BEGINNINGS = 3;
 
 interface Part extends Slice {
   crc: number | null;
@@ -39,22 +41,32 @@ export class MultipartTransfer {
     } else {
       await this.sync();
     }
-    for (let finalizes = 1; ; finalizes++) {
-      await this.sendMissing();
-      this.line.report.phase('finishing');
+    for (let finalizes = 0, beginnings = 0; ;) {
       try {
+        await this.sendMissing();
+        this.line.report.phase('finishing');
         await this.finalize();
         return;
       } catch (error) {
-        if (!(error instanceof ApiError && error.code === 'part-mismatch') || finalizes >= MOST_FINALIZES) throw error;
-        for (const part of this.parts) part.etag = null;
-        await this.sync();
+        if (isCode(error, 'part-mismatch') && ++finalizes < MOST_FINALIZES) {
+          for (const part of this.parts) part.etag = null;
+          await this.sync();
+        } else if (isCode(error, 'upload-gone') && ++beginnings < MOST_BEGINNINGS) {
+          // Where only the store has forgotten it, the server begins another one as soon as it is asked for the parts.
+          const gone = this.uploadId;
+          await this.sync();
+          if (this.uploadId === gone) throw error;
+        } else {
+          throw error;
+        }
       }
     }
   }
 
   private begin(uploadId: string, partSize: number): void {
     this.uploadId = uploadId;
+    this.urls.clear();
+    this.signing.clear();
     this.parts = slicesOf(this.file.size, partSize).map((slice) => ({ ...slice, crc: null, etag: null, loaded: 0 }));
     this.sent = 0;
   }
@@ -151,13 +163,14 @@ export class MultipartTransfer {
       .slice(0, URLS_AT_ONCE)
       .map((part) => part.partNumber);
     const wanted = due.includes(first) ? due : [first];
-    const signed = line
-      .askInside(() => line.ports.api.urls(this.photoId, wanted, line.signal))
+    const { uploadId } = this;
+    const signed = line.ports.api
+      .urls(this.photoId, wanted, line.signal)
       .then(({ partUrls }) => {
-        for (const url of partUrls ?? []) this.urls.set(url.partNumber, url);
+        if (this.uploadId === uploadId) for (const url of partUrls ?? []) this.urls.set(url.partNumber, url);
       })
       .finally(() => {
-        for (const number of wanted) this.signing.delete(number);
+        for (const number of wanted) if (this.signing.get(number) === signed) this.signing.delete(number);
       });
     for (const number of wanted) this.signing.set(number, signed);
     return signed;
@@ -170,4 +183,8 @@ export class MultipartTransfer {
     const checksum = `crc32c:${hex32(whole)}`;
     await line.ask(() => line.ports.api.finalize(this.photoId, { uploadId, parts, checksum }, line.signal));
   }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof ApiError && error.code === code;
 }

@@ -14,8 +14,8 @@ export interface Patience {
   signal: AbortSignal;
   /** Resolves when somebody is signed in again. */
   signedIn: (signal: AbortSignal) => Promise<void>;
-  /** Called before each wait, to say in words why nothing moves. */
-  onWait?: (reason: 'unreachable' | 'interrupted' | 'busy' | 'signed-out') => void;
+  /** Called before each wait, to say in words why nothing moves; with the milliseconds where the server named the time. */
+  onWait?: (reason: 'unreachable' | 'interrupted' | 'busy' | 'signed-out', ms?: number) => void;
   backoff?: Backoff;
 }
 
@@ -47,9 +47,10 @@ export async function persist<T>(work: (attempt: number) => Promise<T>, patience
         await sleep(error.retryAfterMs ?? jitteredDelay(attempt + 1, backoff), signal);
       } else if (error instanceof ApiError && REPEATABLE.has(error.status)) {
         if (error.status !== 429 && ++failures >= MOST_ATTEMPTS) throw error;
-        onWait?.('busy');
-        const wait = jitteredDelay(failures, backoff);
-        await sleep(error.retryAfterMs === null ? wait : error.retryAfterMs + wait, signal);
+        const wait = (error.retryAfterMs ?? 0) + jitteredDelay(failures, backoff);
+        if (error.retryAfterMs === null) onWait?.('busy');
+        else onWait?.('busy', wait);
+        await sleep(wait, signal);
       } else {
         throw error;
       }

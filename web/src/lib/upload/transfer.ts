@@ -31,7 +31,7 @@ async function sendWhole(photoId: string, file: File, item: Item | null, line: L
   let known = item?.presignedUrl ? { url: item.presignedUrl, headers: item.headers } : null;
   const url = async (renew: boolean) => {
     if (known && !renew) return known;
-    const urls = await line.askInside(() => api.urls(photoId, undefined, line.signal));
+    const urls = await api.urls(photoId, undefined, line.signal);
     if (!urls.presignedUrl) throw new Error('The server gave no URL to send this file to. Retry the photo.');
     known = { url: urls.presignedUrl, headers: urls.headers };
     return known;
