@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-READY_SECONDS = 30
+READY_SECONDS = 90
 
 
 def free_port() -> int:

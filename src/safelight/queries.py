@@ -12,7 +12,7 @@ from safelight.domain import stall
 from safelight.domain.events import encode, job_status_update, progress_update
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, thumbnail_key
-from safelight.errors import Conflict, FieldError, Invalid, NotFound, UploadGone
+from safelight.errors import AlreadyStored, Conflict, FieldError, Invalid, NotFound, UploadGone
 from safelight.ports import Filter, Page, Ports, ReadTransaction, SignedUrl, StoredPart
 
 # Beyond so many missed events a snapshot is the shorter way to the present.
@@ -64,12 +64,16 @@ async def owns_job(ports: Ports, user_id: str, job_id: str) -> bool:
 
 
 async def stored_parts(ports: Ports, user_id: str, photo_id: str) -> tuple[Photo, list[StoredPart]]:
-    """What the store has of a multipart upload; Conflict for a photo that goes as a single PUT."""
+    """What the store has of a multipart upload; Conflict for a photo that goes as a single PUT, UploadGone where the
+    upload has ended, or the store has forgotten it.
+    """
     photo = await ports.db.read(lambda tx: tx.photo(photo_id, user_id))
     if photo is None:
         raise NotFound
     if not photo.multipart:
         raise Conflict("This photo goes as a single PUT; it has no parts. Send it whole.")
+    if photo.stored_at is not None:
+        raise AlreadyStored
     if photo.status not in AWAITING_BYTES or photo.upload_id is None:
         raise UploadGone
     return photo, await ports.store.list_parts(photo.storage_key, photo.upload_id)

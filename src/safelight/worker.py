@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from safelight.commands import work
-from safelight.domain.photo import Developed, Photo, Stage
+from safelight.domain.photo import THUMBNAIL_SIZES, Developed, Photo, PhotoStatus, Stage, thumbnail_key
 from safelight.errors import ChecksumMismatch, ObjectMissing, PhotoError, SizeMismatch, StorageFull, StoreUnavailable
-from safelight.ports import Delivery, Ports
+from safelight.ports import Delivery, Ports, Task
 from safelight.processing.pipeline import PhotoToProcess, process
 from safelight.processing.sandbox import ChildDied, Sandbox
 
@@ -142,6 +142,7 @@ class Worker:
     async def _attend(self, delivery: Delivery) -> None:
         photo = await work.claim(self._ports, delivery.task, self._owner)
         if photo is None:
+            await self._remake(delivery.task)
             await delivery.ack()
             return
         self._in_hand[photo.id] = delivery
@@ -196,11 +197,26 @@ class Worker:
             if stage in (Stage.METADATA, Stage.THUMBNAILS):
                 self._stages.note(photo, Stage(stage))
 
-        sha256 = photo.content_hash.removeprefix("sha256:") if photo.content_hash else None
-        wanted = PhotoToProcess(
-            photo_id=photo.id, key=photo.storage_key, size=photo.bytes, crc32c=photo.crc32c, sha256=sha256
-        )
-        return await process(wanted, self._ports.store, self._sandbox, on_stage)
+        return await process(_wanted(photo), self._ports.store, self._sandbox, on_stage)
+
+    async def _remake(self, task: Task) -> None:
+        """A COMPLETED photo is queued where the audit misses a thumbnail (or twice, for nothing): make it again."""
+        photo = await self._ports.db.read(lambda tx: tx.photo(task.photo_id))
+        if photo is None or photo.status is not PhotoStatus.COMPLETED or photo.purged_at:
+            return
+        store = self._ports.store
+        if None not in [await store.head(thumbnail_key(photo.id, size)) for size in THUMBNAIL_SIZES]:
+            return
+
+        async def on_stage(_stage: str) -> None:
+            """These stages were told when the photo went through them."""
+
+        words = log.bind(photo=photo.id)
+        try:
+            await process(_wanted(photo), store, self._sandbox, on_stage)
+            words.info("thumbnails made again")
+        except (PhotoError, ChildDied) as error:
+            words.warning("thumbnails not made again", reason=str(error))
 
     async def _keep_leases(self) -> None:
         """Renew the leases of all photos in hand three times within their length."""
@@ -216,3 +232,10 @@ class Worker:
                     await delivery.in_progress()
             except Exception as error:  # noqa: BLE001 - told; there are two more rounds before a lease ends
                 log.warning("leases not renewed", reason=str(error))
+
+
+def _wanted(photo: Photo) -> PhotoToProcess:
+    sha256 = photo.content_hash.removeprefix("sha256:") if photo.content_hash else None
+    return PhotoToProcess(
+        photo_id=photo.id, key=photo.storage_key, size=photo.bytes, crc32c=photo.crc32c, sha256=sha256
+    )

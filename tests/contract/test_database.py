@@ -13,7 +13,7 @@ from tests.rows import a_job, a_photo, a_user, adding, seed
 from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink
 from safelight.domain.job import JobStatus
-from safelight.domain.photo import PhotoStatus, Stage
+from safelight.domain.photo import Photo, PhotoStatus, Stage
 from safelight.ports import Database, Doomed, Filter, Page, ReadTransaction, WriteTransaction
 
 Open = Callable[[], Database]
@@ -192,41 +192,62 @@ async def test_events_come_in_order_and_are_trimmed_with_their_job_only(db: Data
     events = [Event("job_1", seq, f'{{"seq":{seq}}}', job_wide=False) for seq in (1, 2, 3)]
     await db.write(lambda tx: tx.add_events(events, now=10))
     assert [seq for seq, _ in await db.read(lambda tx: tx.events_after("job_1", 1, 10))] == [2, 3]
-    assert await db.write(lambda tx: tx.trim_events(50)) == 0
+    assert await db.read(lambda tx: tx.jobs_with_old_events(50, "", 9)) == []
+    assert await db.write(lambda tx: tx.trim_events("job_1", 50)) == 0
     await db.write(lambda tx: tx.save_job(a_job(), a_job(status=JobStatus.COMPLETED)))
-    assert await db.write(lambda tx: tx.trim_events(50)) == 3
+    assert await db.read(lambda tx: tx.jobs_with_old_events(50, "", 9)) == ["job_1"]
+    assert await db.read(lambda tx: tx.jobs_with_old_events(50, "job_1", 9)) == []
+    assert await db.write(lambda tx: tx.trim_events("job_1", 50)) == 3
+    assert await db.read(lambda tx: tx.jobs_with_old_events(50, "", 9)) == []
 
 
 async def test_what_the_reconciler_asks(db: Database) -> None:
-    processing = PhotoStatus.PROCESSING
+    processing, completed = PhotoStatus.PROCESSING, PhotoStatus.COMPLETED
     await seed(
         db,
         a_photo("ph_free", status=processing),
+        a_photo("ph_fresh", status=processing, updated_at=9),
         a_photo("ph_held", status=processing, lease_owner="w", lease_until=50),
         a_photo("ph_lost", status=processing, lease_owner="w", lease_until=5),
         a_photo("ph_rests", bytes_sent=10, updated_at=1),
         a_photo("ph_moves", bytes_sent=5, updated_at=40),
         a_photo("ph_parts", part_count=3, updated_at=1),
-        a_photo("ph_trash", status=PhotoStatus.COMPLETED, deleted_at=2),
+        a_photo("ph_done", status=completed, completed_at=1),
+        a_photo("ph_trash", status=completed, completed_at=1, deleted_at=2),
+        a_photo("ph_gone", status=completed, completed_at=1, deleted_at=2, purged_at=3),
+        a_photo("ph_twin", status=completed, completed_at=1, duplicate_of="ph_done"),
     )
-    assert {p.id for p in await db.read(lambda tx: tx.unleased(10, 9))} == {"ph_free", "ph_lost"}
-    assert [p.id for p in await db.read(lambda tx: tx.resting_singles(10, 9))] == ["ph_rests"]
-    assert [p.id for p in await db.read(lambda tx: tx.trashed_before(10, 9))] == ["ph_trash"]
-    assert await db.read(lambda tx: tx.overdue(100, 9)) == []
-    assert [job.id for job in await db.read(lambda tx: tx.overdue(101, 9))] == ["job_1"]
+
+    async def ids(ask: Callable[[ReadTransaction], list[Photo]]) -> list[str]:
+        return [photo.id for photo in await db.read(ask)]
+
+    assert await ids(lambda tx: tx.unleased(10, 5, "", 9)) == ["ph_free", "ph_lost"]
+    assert await ids(lambda tx: tx.unleased(10, 5, "ph_free", 9)) == ["ph_lost"]
+    assert await db.read(lambda tx: tx.waiting(10, 9)) == 3
+    assert await db.read(lambda tx: tx.waiting(10, 2)) == 2
+    assert await ids(lambda tx: tx.awaiting_bytes(10, "", 9)) == ["ph_parts", "ph_rests"]
+    assert await ids(lambda tx: tx.awaiting_bytes(10, "", 1)) == ["ph_parts"]
+    assert await ids(lambda tx: tx.completed("", 9)) == ["ph_done", "ph_trash"]
+    assert await ids(lambda tx: tx.completed("ph_done", 9)) == ["ph_trash"]
+    assert await ids(lambda tx: tx.trashed_before(10, "", 9)) == ["ph_trash"]
+    assert await ids(lambda tx: tx.trashed_before(10, "ph_trash", 9)) == []
+    assert await db.read(lambda tx: tx.overdue(100, "", 9)) == []
+    assert [job.id for job in await db.read(lambda tx: tx.overdue(101, "", 9))] == ["job_1"]
+    assert await db.read(lambda tx: tx.overdue(101, "job_1", 9)) == []
     await db.write(lambda tx: tx.renew_leases("w", ["ph_lost", "ph_free"], 99))
-    assert {p.id for p in await db.read(lambda tx: tx.unleased(60, 9))} == {"ph_free", "ph_held"}
+    assert await ids(lambda tx: tx.unleased(60, 5, "", 9)) == ["ph_free", "ph_held"]
     await db.write(lambda tx: tx.void_leases())
-    assert len(await db.read(lambda tx: tx.unleased(0, 9))) == 3
+    assert await ids(lambda tx: tx.unleased(0, 5, "", 9)) == ["ph_free", "ph_held", "ph_lost"]
 
 
 async def test_doomed_bytes_are_noted_once_and_buried_once(db: Database) -> None:
     items = [Doomed("a", upload=False), Doomed("b", upload=True, upload_id="up")]
     for _ in range(2):
         await db.write(lambda tx: tx.doom(items))
-    assert sorted(await db.read(lambda tx: tx.doomed(9)), key=lambda d: d.key) == items
+    assert await db.read(lambda tx: tx.doomed("", 9)) == items
+    assert await db.read(lambda tx: tx.doomed("a", 9)) == items[1:]
     await db.write(lambda tx: tx.buried(items[:1]))
-    assert await db.read(lambda tx: tx.doomed(9)) == items[1:]
+    assert await db.read(lambda tx: tx.doomed("", 9)) == items[1:]
 
 
 async def test_links_work_once_and_in_time(db: Database) -> None:
@@ -243,7 +264,10 @@ async def test_sessions_and_tokens_end(db: Database) -> None:
     await db.write(lambda tx: tx.add_session(session))
     await db.write(lambda tx: tx.add_api_token(token))
     assert await db.read(lambda tx: tx.session_of_cookie("c")) == session
+    assert await db.read(lambda tx: tx.expired_sign_ins(50)) == 0
+    assert await db.read(lambda tx: tx.expired_sign_ins(51)) == 1
     await db.write(lambda tx: tx.forget_expired(51))
+    assert await db.read(lambda tx: tx.expired_sign_ins(51)) == 0
     assert await db.read(lambda tx: tx.session("s")) is None
     assert await db.read(lambda tx: tx.api_token("h")) == token
     assert not await db.write(lambda tx: tx.revoke_api_token("t", "stranger"))

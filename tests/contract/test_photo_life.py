@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.clock import Clock
 from tests.e2e.proxy import Proxy
+from tests.living import World, living
 from tests.pictures import big_jpeg, jpeg
 from tests.servers.seaweed import SeaweedFS
 from tests.storing import S3_PART, Bench, OverHttp, digest, disk_bench, now, s3_bench, s3_store
@@ -20,89 +19,13 @@ from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.commands import identity, jobs, uploads
 from safelight.commands.jobs import File
-from safelight.domain.checksum import Checksum
-from safelight.domain.photo import Photo, PhotoStatus, thumbnail_key
+from safelight.domain.photo import PhotoStatus, thumbnail_key
 from safelight.errors import PartMismatch, StoreRefused
 from safelight.ports import Ports
-from safelight.processing.sandbox import Sandbox
 from safelight.reconcile import Reconciler
 from safelight.settings import MiB, Settings
-from safelight.worker import Worker
 
 LARGE = 8 * MiB + 1_000
-
-
-@dataclass
-class World:
-    bench: Bench
-    ports: Ports
-    user_id: str
-    clock: Clock
-
-    async def declare(self, data: bytes) -> Photo:
-        file = File(filename="a.jpg", mime_type="image/jpeg", bytes=len(data))
-        return (await jobs.create_job(self.ports, self.user_id, [file])).photos[0]
-
-    async def send(self, photo: Photo, data: bytes) -> list[tuple[int, str]]:
-        """All that the plan asks for; the parts, where it has any."""
-        urls = uploads.sign(self.ports, photo)
-        if urls.single:
-            await self.bench.send(urls.single, data)
-            return []
-        at, parts = 0, []
-        for part in urls.parts:
-            parts.append((part.part_number, await self.bench.send(part.signed, data[at : at + part.size])))
-            at += part.size
-        return parts
-
-    async def finalize(self, photo: Photo, parts: list[tuple[int, str]], checksum: str | None = None) -> None:
-        await uploads.finalize(
-            self.ports,
-            self.user_id,
-            photo.id,
-            upload_id=photo.upload_id,
-            parts=parts or None,
-            checksum=Checksum.parse(checksum) if checksum else None,
-        )
-
-    async def ended(self, photo: Photo) -> Photo:
-        async with asyncio.timeout(30):
-            while not (found := await queries.photo(self.ports, self.user_id, photo.id)).terminal:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-        return found
-
-
-@asynccontextmanager
-async def living(bench: Bench, folder: Path) -> AsyncIterator[World]:
-    """A world on a store, with a worker at work."""
-    bench.open()
-    clock = Clock(now())
-    ports = Ports(
-        db=SqliteDatabase(folder / "s.db"),
-        store=bench.store,
-        broker=MemoryBroker(),
-        clock=clock,
-        settings=Settings(data_dir=folder, secret="of the test", workers=1),
-    )
-    sandbox = Sandbox(
-        size=1,
-        memory_bytes=2_048 * MiB,
-        cpu_seconds=60,
-        wall_seconds=120,
-        max_pixels=250_000_000,
-        budget_bytes=2_048 * MiB,
-    )
-    await sandbox.start()
-    user = await identity.add_user(ports, "a@example.org", None)
-    worker = asyncio.create_task(Worker(ports, sandbox).run())
-    yield World(bench, ports, user.id, clock)
-    worker.cancel()
-    with suppress(asyncio.CancelledError):
-        await worker
-    await sandbox.close()
-    await ports.broker.close()
-    await ports.db.close()
-    await bench.close()
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -169,15 +92,15 @@ async def test_what_was_sent_of_a_cancelled_photo_is_removed(world: World, data:
     await world.send(photo, data)
     await uploads.cancel_photo(world.ports, world.user_id, photo.id)
     assert await world.ports.store.list_uploads() == []
-    assert await world.ports.db.read(lambda tx: tx.doomed(10)) == []
+    assert await world.ports.db.read(lambda tx: tx.doomed("", 10)) == []
 
 
 async def test_u8_a_whole_put_is_finalized_for_a_client_that_never_does(world: World) -> None:
     data = jpeg()
     photo = await world.declare(data)
     await world.send(photo, data)
-    world.clock.now += 5_001
-    await Reconciler(world.ports).finalize_resting()
+    world.clock.now += 10_000
+    await Reconciler(world.ports).round(slow=False)
     assert (await world.ended(photo)).status is PhotoStatus.COMPLETED
 
 

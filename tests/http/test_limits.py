@@ -77,6 +77,7 @@ async def test_e26_before_connect_the_connection_itself_is_bounded() -> None:
 
 async def test_e27_a_sign_in_that_has_ended_ends_its_connections_told_or_found() -> None:
     gone: set[str] = set()
+    forgotten: list[str] = []
 
     async def ended(credentials: Collection[str]) -> set[str]:
         return gone & set(credentials)
@@ -87,12 +88,15 @@ async def test_e27_a_sign_in_that_has_ended_ends_its_connections_told_or_found()
             await mine.sign_in()
             await other.sign_in("usr_other")
             credentials = {each.user_id: each.credential for each in live.channel.registry}
-            watching = asyncio.create_task(Revocation(live.channel.registry, live.log.broker, ended, every).run())
+            forgotten.clear()
+            watch = Revocation(live.channel.registry, live.log.broker, ended, forgotten.append, every)
+            watching = asyncio.create_task(watch.run())
             await asyncio.sleep(0)
             gone.add(credentials[ME] or "")
             if every > 1:
                 await live.log.broker.publish(revocation.TOPIC, (credentials[ME] or "").encode())
             assert (await mine.error()).get("code") == "unauthenticated"
+            assert set(forgotten) == gone, "nor is it good for anything else any more"
             await other.say("SEND", "{}", destination="/app/progress", receipt="r")
             assert (await other.hear()).get("receipt-id") == "r"
             watching.cancel()

@@ -24,6 +24,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CLOSED = 'c[3000,"Go away!"]'
 OCCUPIED = 'c[2010,"Another connection still open"]'
 INTERRUPTED = 'c[1002,"Connection interrupted"]'
+MiB = 1024 * 1024
 # What the protocol wants the server to escape.
 BY_SERVER = re.compile("[\x00-\x1f\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff]")
 
@@ -35,6 +36,7 @@ def server() -> Iterator[Listening]:
         SockJS(close, options=PROFILE, prefix="/close"),
         SockJS(watched(interrupted), options=PROFILE, prefix="/watched"),
         SockJS(burst, options=PROFILE, prefix="/burst"),
+        SockJS(flood, options=replace(PROFILE, response_limit=64 * MiB), prefix="/flood"),
         SockJS(echo, options=replace(PROFILE, heartbeat=0.1), prefix="/lively"),
         SockJS(watched(timed_out), options=replace(PROFILE, disconnect_delay=0.2), prefix="/brisk"),
         SockJS(echo, options=replace(PROFILE, max_message=100, max_sessions=2), prefix="/narrow"),
@@ -91,6 +93,17 @@ async def burst(session: SockJSSession) -> None:
     """Says all it has to say before anybody asks."""
     for text in "123":
         await session.send(text)
+
+
+flooded: list[int] = []
+
+
+async def flood(session: SockJSSession) -> None:
+    """Says a KiB at a time for as long as there is room, and counts them in `flooded`."""
+    flooded.append(0)
+    while True:
+        await session.send("x" * 1024)
+        flooded[-1] += 1
 
 
 @contextmanager
@@ -525,6 +538,19 @@ def test_a_body_that_is_too_large_is_refused_and_the_connection_serves_on(server
     with server.connect() as wire:
         assert wire.ask("POST", f"{url}/xhr_send", json.dumps(["x" * 100])).status == 413
         assert wire.ask("POST", f"{url}/xhr_send", json.dumps(["x" * 90])).status == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix"), [("POST", "xhr_streaming"), ("GET", "eventsource"), ("GET", "htmlfile?c=f")]
+)
+def test_e23_of_a_stream_that_nobody_reads_little_is_taken(server: Listening, method: str, suffix: str) -> None:
+    with streaming(server, f"/flood/000/{uuid4()}", suffix, method):
+        before, taken = -1, 0
+        while taken != before or not taken:  # until it has stood still for a while
+            before = taken
+            time.sleep(0.3)
+            taken = flooded[-1]
+        assert taken < 512  # KiB; it was more than 4,000 with the buffers that uvicorn and Linux have
 
 
 def test_no_more_sessions_than_there_is_room_for(server: Listening) -> None:

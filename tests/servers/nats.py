@@ -56,6 +56,7 @@ class Nats:
     folder: Path
     nodes: int = 1
     extra: str = ""
+    jetstream: bool = True
     members: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -168,9 +169,10 @@ class Nats:
             f"server_name: {node.name}",
             f"listen: 127.0.0.1:{node.port}",
             f"http: 127.0.0.1:{node.monitor}",
-            f'jetstream {{ store_dir: "{node.folder / "data"}" }}',
             self.extra,
         ]
+        if self.jetstream:
+            lines.append(f'jetstream {{ store_dir: "{node.folder / "data"}" }}')
         if self.nodes > 1:
             routes = ", ".join(f"nats://127.0.0.1:{each.route}" for each in self.members)
             lines.append(f"cluster {{ name: tests, listen: 127.0.0.1:{node.route}, routes: [{routes}] }}")

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "http": {"commands", "queries", "domain", "ports", "realtime", *LEAVES},
     "worker": {"commands", "queries", "domain", "ports", "processing", *LEAVES},
     "reconcile": {"commands", "queries", "domain", "ports", *LEAVES},
+    "doctor": {"domain", "ports", *LEAVES},
     "client": {"client"},
     "app": {
         "commands",
@@ -46,9 +47,10 @@ ALLOWED: dict[str, set[str]] = {
         "processing",
         "worker",
         "reconcile",
+        "doctor",
         *LEAVES,
     },
-    "cli": {"app", "commands", "queries", "domain", "ports", *LEAVES},
+    "cli": {"app", "commands", "queries", "doctor", "domain", "ports", "reconcile", *LEAVES},
 }
 PURE = ["domain", *(f"realtime/{name}.py" for name in ("stomp", "session", "bucket", "tempo"))]
 IMPURE = {"asyncio", "fastapi", "starlette", "sqlalchemy", "time", "socket", "os", "uvicorn", "structlog"}

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from safelight import __version__, queries
 from safelight.adapters.disk import DiskStore
 from safelight.app.clock import SharedClock
-from safelight.app.opening import close_ports, open_ports
+from safelight.app.opening import close_ports, open_calls, open_ports
 from safelight.app.running import only_server, running, sandbox_of
 from safelight.commands import identity
 from safelight.commands.callers import Callers
@@ -31,6 +31,7 @@ from safelight.realtime.registry import Quota
 from safelight.realtime.revocation import Revocation
 from safelight.realtime.roster import Roster
 from safelight.realtime.sockjs import AllowList, Options, SockJS
+from safelight.realtime.sockjs.remote import RemoteRelay
 from safelight.realtime.stalls import StallWatch
 from safelight.realtime.stomp import SUBPROTOCOLS
 from safelight.reconcile import Reconciler
@@ -72,22 +73,27 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     """Everything wired; nothing runs before the lifespan begins. Without `work`, workers elsewhere process photos."""
     ports = open_ports(settings)
     board = ProgressBoard(ports)
+    callers = Callers(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
+    reconciler = Reconciler(ports)
     roster = Roster(live.registry, ports.broker, alone=settings.alone)
     origins = AllowList(tuple(settings.allowed_origins))
-    sockjs = SockJS(live.serve, prefix="/ws", options=Options(origins=origins, subprotocols=SUBPROTOCOLS))
+    calls = open_calls(ports)
+    options = Options(origins=origins, subprotocols=SUBPROTOCOLS)
+    sockjs = SockJS(live.serve, prefix="/ws", options=options, relay=RemoteRelay(calls) if calls else None)
     sandbox = sandbox_of(settings)
     local = ports.store if isinstance(ports.store, DiskStore) else None
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(ports)
         ended, resting = partial(queries.ended_sign_ins, ports), partial(queries.resting, ports)
         async with AsyncExitStack() as held:
             if settings.alone:
                 held.enter_context(only_server(settings.data_dir))
             held.push_async_callback(close_ports, ports)
+            if calls:
+                held.push_async_callback(calls.close)
             if isinstance(ports.clock, SharedClock):
                 await ports.clock.look(ports.db)
             if local:
@@ -102,7 +108,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
             parts = {
                 "reconciler": reconciler.run(),
                 "progress": board.run(),
-                "revocation": Revocation(live.registry, ports.broker, ended).run(),
+                "revocation": Revocation(live.registry, ports.broker, ended, callers.forget).run(),
                 "roster": roster.run(),
                 "stalls": StallWatch(hub, resting, settings.stall_seconds).run(),
             }
@@ -120,9 +126,10 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
 
     api = _routes(lifespan)
     api.state.ports = ports
-    api.state.callers = Callers(ports)
+    api.state.callers = callers
     api.state.board = board
     api.state.hub = hub
+    api.state.meters = [hub.meters.registry, reconciler.meters.registry]
     api.state.live = live
     api.state.roster = roster
     api.state.draining = lambda: live.draining

@@ -1,4 +1,4 @@
-"""The terminal: `safelight serve · user · token · openapi`."""
+"""The terminal: `safelight serve · worker · reconcile · user · token · doctor · openapi`."""
 
 from __future__ import annotations
 

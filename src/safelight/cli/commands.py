@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from safelight import log
 from safelight.app import openapi
 from safelight.app.opening import open_ports
-from safelight.cli import serving
+from safelight.cli import doctor, serving, sweeping
 from safelight.commands import identity
 from safelight.domain.identity import User
 from safelight.errors import NotFound, SafelightError
@@ -59,6 +59,34 @@ def worker(
 ) -> None:
     """Process photos that servers elsewhere took in: with PostgreSQL, NATS and S3."""
     serving.work(_settings(**_given(host=host, port=port, workers=concurrency)))
+
+
+@terminal.command()
+def reconcile(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and change nothing.")] = False,
+) -> None:
+    """Find what was lost on the way and set it right, once: servers do this all the time."""
+    log.configure("error")
+    settings = _settings()
+    try:
+        whole = sweeping.reconcile(settings, act=not dry_run)
+    except SafelightError as error:
+        _fail(error.message)
+    except (RuntimeError, ValueError) as error:
+        _fail(str(error))
+    if not whole:
+        raise typer.Exit(1)
+
+
+@terminal.command("doctor")
+def examine(fix: doctor.Fix = False, url: doctor.Url = None, as_json: doctor.AsJson = False) -> None:
+    """Try every part of the installation as it will be used, and print the exact fix for what is wrong."""
+    try:
+        settings, refusal = Settings(), ""
+    except ValidationError as error:
+        settings, refusal = Settings.model_construct(), _refusal(error)
+    if not doctor.examine_all(settings, refusal=refusal, fix=fix, url=url, as_json=as_json):
+        raise typer.Exit(1)
 
 
 @terminal.command("openapi")
@@ -178,7 +206,11 @@ def _settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        _fail("\n".join(_told(each) for each in error.errors()))
+        _fail(_refusal(error))
+
+
+def _refusal(error: ValidationError) -> str:
+    return "\n".join(_told(each) for each in error.errors())
 
 
 def _told(problem: ErrorDetails) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from safelight.commands.identity import authenticate
-from safelight.domain.identity import Identity
+from safelight.domain.identity import Identity, credential_of
 from safelight.errors import TokenExpired
 from safelight.ports import Ports
 
@@ -15,11 +15,12 @@ MOST: Final = 10_000
 
 
 class Callers:
-    """Tokens found good within the last second. `forget` what this process itself revokes."""
+    """Tokens found good within the last second. `forget` what this process revokes, or hears of."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._known: dict[str, tuple[Identity, int]] = {}
+        self._forgotten = 0
 
     async def identify(self, token: str) -> Identity:
         """Who holds this token. TokenExpired or Unauthenticated where that is nobody."""
@@ -29,12 +30,17 @@ class Callers:
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known.pop(token, None)
+            forgotten = self._forgotten
             identity = await authenticate(self._ports, token)
-            self._known[token] = identity, now + REMEMBERED
+            if forgotten == self._forgotten:  # else it may have been read before it was revoked
+                self._known[token] = identity, now + REMEMBERED
         if identity.expires_at is not None and identity.expires_at <= now:
             raise TokenExpired
         return identity
 
-    def forget(self, session_id: str | None) -> None:
-        """Ask again for every token of this sign-in."""
-        self._known = {token: known for token, known in self._known.items() if known[0].session_id != session_id}
+    def forget(self, credential: str) -> None:
+        """Ask again for every token that rests on this: the id of a sign-in, or the SHA-256 of an API token."""
+        self._forgotten += 1
+        self._known = {
+            token: known for token, known in self._known.items() if credential_of(known[0], token) != credential
+        }

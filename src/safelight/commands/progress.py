@@ -14,7 +14,7 @@ import structlog
 
 from safelight.commands.record import announce, commit, tell
 from safelight.domain import photo as photos
-from safelight.domain.events import Recorded, encode, progress_update
+from safelight.domain.events import Recorded, encode, job_status_update, progress_update
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, photo_of_key
 from safelight.errors import NotFound
 from safelight.ports import Ports, WriteTransaction
@@ -35,14 +35,15 @@ class ProgressBoard:
 
     def arrived(self, key: str, upload_id: str | None, part_number: int | None, received: int) -> None:
         """The disk store has `received` bytes of this PUT so far."""
-        if not key.startswith("originals/"):
+        photo_id = photo_of_key(key)
+        if photo_id is None:
             return
         if upload_id is None or part_number is None:
-            self._note(photo_of_key(key), received)
+            self._note(photo_id, received)
             return
         parts = self._parts.setdefault(upload_id, {})
         parts[part_number] = max(parts.get(part_number, 0), received)
-        self._note(photo_of_key(key), sum(parts.values()))
+        self._note(photo_id, sum(parts.values()))
 
     async def report(self, user_id: str, counts: dict[str, int]) -> None:
         """A client tells how much it has sent. NotFound where one of the photos is not the user's."""
@@ -72,11 +73,11 @@ class ProgressBoard:
         recorded, moved = await self._ports.db.write(lambda tx: self._write(tx, counts))
         await announce(self._ports, recorded)
         now = self._ports.clock()
-        by_job: dict[str, list[bytes]] = defaultdict(list)
-        for photo in moved:
-            by_job[photo.job_id].append(encode(progress_update(photo, now)).encode())
-        for job_id, bodies in by_job.items():
-            await tell(self._ports, job_id, bodies)
+        messages = [(f"job.{photo.job_id}", encode(progress_update(photo, now))) for photo in moved]
+        for job in [each.job for each in recorded if not any(event.job_wide for event in each.events)]:
+            body = encode(job_status_update(job, now))
+            messages += [(f"job.{job.id}", body), (f"user.{job.user_id}", body)]
+        await tell(self._ports, messages)
 
     def _note(self, photo_id: str, sent: int) -> None:
         if sent > self._counts.get(photo_id, -1):

@@ -64,11 +64,11 @@ async def announce(ports: Ports, recorded: Iterable[Recorded]) -> None:
                     await ports.broker.publish(f"user.{each.job.user_id}", body)
 
 
-async def tell(ports: Ports, job_id: str, bodies: Iterable[bytes]) -> None:
-    """Tell the watchers of a job what is no durable event."""
+async def tell(ports: Ports, messages: Iterable[tuple[str, str]]) -> None:
+    """Tell, by topic, what is no durable event."""
     async with _best_effort("progress not told; watchers see the next"):
-        for body in bodies:
-            await ports.broker.publish(f"job.{job_id}", body)
+        for topic, body in messages:
+            await ports.broker.publish(topic, body.encode())
 
 
 async def queue(ports: Ports, photos: Iterable[Photo]) -> None:
@@ -102,14 +102,19 @@ def upload_of(photo: Photo) -> Doomed:
     return Doomed(photo.storage_key, upload=True, upload_id=photo.upload_id)
 
 
+async def erase(ports: Ports, item: Doomed) -> None:
+    """Remove bytes from the store; what is not there is no error."""
+    if item.upload:
+        await ports.store.abort(item.key, item.upload_id)
+    await ports.store.delete(item.key)
+
+
 async def bury(ports: Ports, doomed: Sequence[Doomed]) -> None:
     """Remove bytes that a committed transaction doomed. What fails now, the reconciler tries again."""
     buried = []
     for item in doomed:
         try:
-            if item.upload:
-                await ports.store.abort(item.key, item.upload_id)
-            await ports.store.delete(item.key)
+            await erase(ports, item)
         except (SafelightError, OSError) as error:
             log.warning("bytes not removed yet", key=item.key, reason=str(error))
         else:

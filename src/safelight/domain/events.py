@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from safelight.domain.job import Job, absorb, settle
+from safelight.domain.job import Job, absorb, eta_seconds, settle
 from safelight.domain.photo import Photo
-from safelight.domain.progress import eta_seconds
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
@@ -89,7 +88,7 @@ def job_status_update(job: Job, now: int) -> dict[str, Any]:
         "progressPercent": job.percent / 10,
         "timestamp": iso(now),
     }
-    eta = None if job.terminal else eta_seconds(job.work_done, job.work_total, now - job.created_at)
+    eta = eta_seconds(job, now)
     if eta is not None:
         body["etaSeconds"] = eta
     return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -55,3 +56,8 @@ class Identity:
     email: str
     expires_at: int | None
     session_id: str | None
+
+
+def credential_of(identity: Identity, token: str) -> str:
+    """What an identity rests on: the id of the sign-in, or the SHA-256 of an API token."""
+    return identity.session_id or hashlib.sha256(token.encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from safelight.domain import progress
 from safelight.domain.photo import Photo, PhotoStatus
@@ -19,6 +20,9 @@ class JobStatus(StrEnum):
 
 
 ACTIVE = frozenset({JobStatus.QUEUED, JobStatus.IN_PROGRESS})
+# Before this many milliseconds and this many tenths of a percent, an estimate would only jump about.
+SURE_AFTER: Final = 1_000
+SURE_FROM: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,31 @@ def settle(job: Job) -> Job:
     else:
         status = JobStatus.COMPLETED if job.completed_count else JobStatus.CANCELLED
     return replace(job, status=status)
+
+
+def eta_seconds(job: Job, now: int) -> int | None:
+    """Seconds left at the pace since the job began; None where too little is known to say, and after its end.
+
+    Stages pass while other photos' bytes come, so that bytes alone tell how long it takes, until photos that are
+    complete tell how long stages take. By the percent, whose last 30 points are stages, one huge file would seem to
+    need half as long again when all of it has come.
+    """
+    elapsed = now - job.created_at
+    if job.terminal or elapsed < SURE_AFTER or job.percent < SURE_FROM:
+        return None
+    by_percent = _left(elapsed, job.work_done, progress.DONE * job.work_total)
+    left = by_percent
+    if job.bytes_sent:
+        left = min(left, _left(elapsed, job.bytes_sent, job.bytes_total))  # what failed will never send its bytes
+    if job.completed_count:
+        ended = job.failed_count + job.cancelled_count
+        left = max(left, min(by_percent, _left(elapsed, job.completed_count, job.total_count - ended)))
+    return left or None
+
+
+def _left(elapsed: int, done: int, total: int) -> int:
+    """Seconds until all is done at the pace of so much in `elapsed` milliseconds, rounded up."""
+    return -(-elapsed * (total - done) // (done * 1000))
 
 
 def _delta(status: PhotoStatus, before: Photo | None, after: Photo) -> int:

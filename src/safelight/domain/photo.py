@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -31,6 +32,7 @@ TERMINAL = frozenset({PhotoStatus.COMPLETED, PhotoStatus.FAILED, PhotoStatus.CAN
 AWAITING_BYTES = frozenset({PhotoStatus.QUEUED, PhotoStatus.UPLOADING})
 STAGE_ORDER = list(Stage)
 THUMBNAIL_SIZES = (256, 1024)
+_ORIGINAL = re.compile(r"originals/(ph_\w+)\.\d+", re.ASCII)
 
 
 class IllegalTransition(Exception):
@@ -128,9 +130,10 @@ def thumbnail_key(photo_id: str, size: int) -> str:
     return f"derived/{photo_id}/{size}.webp"
 
 
-def photo_of_key(key: str) -> str:
-    """The photo that a storage key belongs to."""
-    return key.split("/")[1].split(".")[0]
+def photo_of_key(key: str) -> str | None:
+    """The photo whose original has this storage key; None for any other key."""
+    found = _ORIGINAL.fullmatch(key)
+    return found[1] if found else None
 
 
 def duplicate(photo: Photo, original: str, now: int) -> Photo:
@@ -161,6 +164,13 @@ def receive(photo: Photo, bytes_sent: int, now: int) -> Photo:
         percent=max(photo.percent, progress.uploading(sent, photo.bytes)),
         updated_at=now,
     )
+
+
+def begin_anew(photo: Photo, upload_id: str, now: int) -> Photo:
+    """What was sent is gone, and goes again to another upload. The percent stays: within an attempt it never falls."""
+    if photo.status not in AWAITING_BYTES:
+        raise IllegalTransition(photo, "another upload")
+    return replace(photo, upload_id=upload_id, bytes_sent=0, updated_at=now)
 
 
 def store(photo: Photo, crc32c: str | None, now: int) -> Photo:

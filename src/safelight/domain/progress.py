@@ -6,9 +6,6 @@ from typing import Final
 
 STORED: Final = 700
 DONE: Final = 1000
-# Before this many milliseconds and this many tenths of a percent, an estimate would only jump about.
-SURE_AFTER: Final = 1_000
-SURE_FROM: Final = 10
 _AT_STAGE: Final = {"VERIFYING": 720, "METADATA": 780, "THUMBNAILS": 850, "PUBLISHING": 950}
 
 
@@ -28,11 +25,3 @@ def overall(work_done: int, work_total: int) -> int:
     Rounded down, so that 100 means that every photo has ended.
     """
     return work_done // work_total if work_total else 0
-
-
-def eta_seconds(work_done: int, work_total: int, elapsed: int) -> int | None:
-    """Seconds left at the pace so far (`elapsed` milliseconds); None where too little is known to say."""
-    done = overall(work_done, work_total)
-    if elapsed < SURE_AFTER or done < SURE_FROM:
-        return None
-    return -(-elapsed * (DONE * work_total - work_done) // (work_done * 1000))

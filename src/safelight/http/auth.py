@@ -61,8 +61,8 @@ async def refresh(
 async def log_out(request: Request, response: Response, ports: TheirPorts, caller: Caller) -> None:
     """End this sign-in: its tokens are worth nothing from now on, and its live connections end."""
     await identity.log_out(ports, caller)
-    callers_of(request).forget(caller.session_id)
     if caller.session_id:
+        callers_of(request).forget(caller.session_id)
         await ports.broker.publish(revocation.TOPIC, caller.session_id.encode())
     response.delete_cookie(COOKIE, path="/api/auth")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from safelight.http.edge import TheirPorts
+from safelight.http.edge import TheirPorts, absolute
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/health", tags=["health"])
@@ -15,12 +15,13 @@ router = APIRouter(prefix="/health", tags=["health"])
 class Health(BaseModel):
     status: str
     checks: dict[str, str] = {}
+    url: str | None = Field(None, description="This server's address as it understands the request.")
 
 
 @router.get("/live")
-async def live() -> Health:
+async def live(request: Request) -> Health:
     """The process answers."""
-    return Health(status="ok")
+    return Health(status="ok", url=absolute(request, "/"))
 
 
 @router.get("/ready", responses={503: {"model": Health, "description": "Something it needs is not there."}})

@@ -1,14 +1,13 @@
-"""The live channel's meters for Prometheus, to an administrator's token: behind a proxy every scraper is loopback."""
+"""The meters of this process for Prometheus, to an administrator's token: behind a proxy every scraper is loopback."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from safelight.http.edge import Administrator, problems
-from safelight.realtime.hub import Hub
 
 router = APIRouter(tags=["administration"], responses=problems(401, 404))
 
@@ -19,6 +18,6 @@ SCHEMA: dict[int | str, dict[str, Any]] = {
 
 @router.get("/metrics", responses=SCHEMA, response_class=Response)
 async def metrics(request: Request, _caller: Administrator) -> Response:
-    """Connections, events, conflation, snapshots, failures and lag of this process."""
-    hub: Hub = request.app.state.hub
-    return Response(generate_latest(hub.meters.registry), media_type=CONTENT_TYPE_LATEST)
+    """What this process counts: of the live channel, of the reconciler, of the load."""
+    registries: list[CollectorRegistry] = request.app.state.meters
+    return Response(b"".join(map(generate_latest, registries)), media_type=CONTENT_TYPE_LATEST)

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from safelight import queries
-from safelight.commands import uploads
+from safelight.commands import astray, uploads
 from safelight.commands.progress import ProgressBoard
 from safelight.domain.checksum import Checksum
-from safelight.errors import FieldError, Invalid
+from safelight.errors import FieldError, Invalid, UploadGone
 from safelight.http.edge import Caller, TheirPorts, problems, signed
 from safelight.http.errors import invalid
 from safelight.http.jobs import part_urls
@@ -73,8 +73,12 @@ async def retry_photo(ports: TheirPorts, caller: Caller, photo_id: str) -> None:
 
 @router.get("/queries/upload/{photo_id}/parts", responses=problems(409))
 async def stored_parts(ports: TheirPorts, caller: Caller, photo_id: str) -> PartsOut:
-    """The parts as the store has them: what a resume needs."""
-    photo, parts = await queries.stored_parts(ports, caller.user_id, photo_id)
+    """The parts as the store has them: what a resume needs. An upload that the store has forgotten begins anew."""
+    try:
+        photo, parts = await queries.stored_parts(ports, caller.user_id, photo_id)
+    except UploadGone:
+        await astray.mend(ports, photo_id)
+        photo, parts = await queries.stored_parts(ports, caller.user_id, photo_id)
     return PartsOut(
         upload_id=photo.upload_id or "",
         part_size=photo.part_size or 0,

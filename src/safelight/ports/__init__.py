@@ -86,18 +86,32 @@ class ReadTransaction(Protocol):
     def events_after(self, job_id: str, after: int, limit: int) -> list[tuple[int, str]]:
         """`(seq, body)` in order of seq. Fewer than expected, or a gap at the start, means trimmed."""
 
-    def unleased(self, now: int, limit: int) -> list[Photo]:
-        """PROCESSING without a live lease, oldest first."""
+    # What the reconciler asks: in order of id (or key), `limit` of those behind `after`, which is "" at the beginning.
 
-    def resting_singles(self, quiet_since: int, limit: int) -> list[Photo]:
-        """Single PUTs that await bytes or finalize and have not changed since `quiet_since`."""
+    def unleased(self, now: int, quiet_since: int, after: str, limit: int) -> list[Photo]:
+        """PROCESSING without a live lease, and unchanged since `quiet_since`."""
 
-    def overdue(self, now: int, limit: int) -> list[Job]:
+    def awaiting_bytes(self, quiet_since: int, after: str, limit: int) -> list[Photo]:
+        """Photos that await bytes or finalize, and have not changed since `quiet_since`."""
+
+    def completed(self, after: str, limit: int) -> list[Photo]:
+        """COMPLETED photos whose bytes the store must have: neither duplicates nor purged."""
+
+    def overdue(self, now: int, after: str, limit: int) -> list[Job]:
         """Active jobs past their `expires_at`."""
 
-    def trashed_before(self, when: int, limit: int) -> list[Photo]: ...
+    def trashed_before(self, when: int, after: str, limit: int) -> list[Photo]: ...
 
-    def doomed(self, limit: int) -> list[Doomed]: ...
+    def doomed(self, after: str, limit: int) -> list[Doomed]: ...
+
+    def jobs_with_old_events(self, before: int, after: str, limit: int) -> list[str]:
+        """Jobs that ended before `before` and still have events older than that."""
+
+    def expired_sign_ins(self, now: int) -> int:
+        """How many sessions and links are past their time."""
+
+    def waiting(self, now: int, limit: int) -> int:
+        """How many photos are PROCESSING without a live lease; `limit` where they are more."""
 
     def user(self, user_id: str) -> User | None: ...
 
@@ -135,8 +149,8 @@ class WriteTransaction(ReadTransaction, Protocol):
 
     def add_events(self, events: Sequence[Event], now: int) -> None: ...
 
-    def trim_events(self, before: int) -> int:
-        """Forget the events of ended jobs that are older than `before`; returns how many."""
+    def trim_events(self, job_id: str, before: int) -> int:
+        """Forget the job's events older than `before`, if it ended before that too; returns how many."""
 
     def doom(self, doomed: Sequence[Doomed]) -> None:
         """Note bytes to be removed from the store after the commit; noting twice is not an error."""

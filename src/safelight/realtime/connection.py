@@ -7,7 +7,6 @@ no queue.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import re
 import secrets
@@ -19,7 +18,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from safelight.domain.identity import Identity
+from safelight.domain.identity import Identity, credential_of
 from safelight.errors import (
     FieldError,
     Invalid,
@@ -360,7 +359,7 @@ class Connection:
         return self._identity.user_id
 
     def _identify(self, identity: Identity, token: str) -> None:
-        self._identity, self._credential = identity, _credential(identity, token)
+        self._identity, self._credential = identity, credential_of(identity, token)
         self._line.expires_at = math.inf if identity.expires_at is None else identity.expires_at
 
     def _expired(self) -> bool:
@@ -377,10 +376,6 @@ class Connection:
 
 def _transaction(action: Action) -> str | None:
     return action.frame.get("transaction") if isinstance(action, stomp_session.Send) else None
-
-
-def _credential(identity: Identity, token: str) -> str:
-    return identity.session_id or hashlib.sha256(token.encode()).hexdigest()
 
 
 def _renewal(frame: Frame) -> str:

@@ -20,18 +20,22 @@ _AT_ONCE: Final = 200
 
 
 class Revocation:
-    """`ended` tells which of some credentials (ids of sessions, SHA-256 of API tokens) are worth nothing any more."""
+    """`ended` tells which of some credentials (ids of sessions, SHA-256 of API tokens) are worth nothing any more, and
+    `forget` is told of each that was found to be, for whoever else remembers it.
+    """
 
     def __init__(
         self,
         registry: Registry,
         broker: Broker,
         ended: Callable[[Collection[str]], Awaitable[set[str]]],
+        forget: Callable[[str], None],
         every: float = 5.0,
     ) -> None:
         self._registry = registry
         self._broker = broker
         self._ended = ended
+        self._forget = forget
         self._every = every
 
     async def run(self) -> None:
@@ -64,6 +68,8 @@ class Revocation:
 
     async def _end(self, credentials: Collection[str]) -> None:
         ended = await self._ended(credentials)
+        for credential in ended:
+            self._forget(credential)
         for live in self._registry:
             if live.credential in ended:
                 live.end(Unauthenticated("This sign-in has ended. Sign in again."))

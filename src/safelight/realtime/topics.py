@@ -103,6 +103,7 @@ class JobTopic:
         self._opened = False
         self._learned = False
         self._job_ended = False
+        self._job_told = ""
         self._clock = asyncio.get_running_loop().time
         self._ahead: dict[int, Event] = {}
         self._standing: dict[str, tuple[int, int, float]] = {}
@@ -120,7 +121,8 @@ class JobTopic:
         if event.seq is not None:
             self._receive_durable(event.seq, event)
         elif event.job_wide:
-            if not self._job_ended:
+            # One that crossed with a change of the job would take it back.
+            if not self._job_ended and event.timestamp >= self._job_told:
                 self.feed.offer(event.key, event)
         else:
             self._receive_progress(event)
@@ -154,7 +156,7 @@ class JobTopic:
     def _note(self, event: Event) -> None:
         """Remember where a photo stands, and drop byte progress that this overtakes."""
         if event.job_wide:
-            self._job_ended = event.status not in ACTIVE
+            self._job_ended, self._job_told = event.status not in ACTIVE, event.timestamp
             self.feed.withdraw(event.key)
             return
         known = self._standing.get(event.key, (0, 0, 0.0))
@@ -322,7 +324,11 @@ class UserTopic:
 
     def receive(self, event: Event) -> None:
         """Take in one JobStatusUpdate; one that is older than what is known is ignored."""
-        if event.seq is not None:
+        known = self._active.get(event.key)
+        if event.seq is None:
+            if known is None or event.timestamp < known.timestamp:
+                return  # it crossed with a change, perhaps with the job's end
+        else:
             if event.seq <= self._seen.get(event.key, 0):
                 return
             self._seen[event.key] = event.seq
@@ -358,7 +364,7 @@ class UserTopic:
 
     async def _read_end(self, job_id: str) -> None:
         """A job is no longer active, and the message that said so was lost."""
-        rows = await self._history.events_after(job_id, self._active[job_id].seq or 0)
+        rows = await self._history.events_after(job_id, self._seen.get(job_id, 0))
         bodies = [body for _, body in rows] if rows else (await self._history.snapshot(job_id))[1]
         ends = [event for event in await parse(bodies) if event.job_wide]
         if ends:

@@ -1,14 +1,10 @@
 """uvicorn's WebSocket protocol, with small buffers for readers that stall, and a last word for messages too large.
 
-Conflation can only save what was not handed over yet. By default a client that does not read takes 4 MB into the
-kernel's send buffer, minutes of stale progress; with these limits it is what its own receive buffer takes, and a few
-dozen KiB (docs/decisions/0010-what-a-stalled-reader-holds.md has the figures). It also lets whole frames by, for the
-fan-out (docs/decisions/0007-one-encoding-one-write.md).
+It also lets whole frames by, for the fan-out (docs/decisions/0007-one-encoding-one-write.md).
 """
 
 from __future__ import annotations
 
-import socket
 from asyncio.transports import BaseTransport, Transport
 from http import HTTPStatus
 from typing import Final, cast
@@ -20,27 +16,15 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 
 from safelight.errors import FrameTooLarge
+from safelight.realtime.buffers import narrow
 from safelight.realtime.pipe import WRITER
 from safelight.realtime.session import Session, Write
 
 PATHS: Final = frozenset({"/ws", "/ws/websocket"})
-# Bytes that wait in this process before a writer is made to wait.
-BUFFERED: Final = 16 * 1024
-# Bytes that wait in the kernel unsent (tcp(7), Linux and macOS); what is on its way is the network's own affair.
-UNSENT: Final = 16 * 1024
-_NOTSENT_LOWAT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 # The rest of a message too large is read and thrown away until nothing has come for so many seconds, and no longer than
 # so many in all: closing with something unread sends a reset, which overtakes the ERROR on its way to a slow sender.
 LINGER: Final = 2.0
 LINGER_MOST: Final = 30.0
-
-
-def narrow(transport: Transport) -> None:
-    """Let little wait in a transport that carries live frames; the only thing that differs is when a writer waits."""
-    transport.set_write_buffer_limits(high=BUFFERED)
-    raw: socket.socket | None = transport.get_extra_info("socket")
-    if raw is not None and raw.family != socket.AF_UNIX and _NOTSENT_LOWAT is not None:
-        raw.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT)
 
 
 class LiveProtocol(WebSocketsSansIOProtocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.commands import identity
 from safelight.commands.callers import REMEMBERED, Callers
+from safelight.domain.identity import credential_of
 from safelight.errors import TokenExpired, Unauthenticated
 from safelight.ports import Ports
 from safelight.settings import Settings
@@ -65,6 +67,30 @@ async def test_what_this_process_revokes_is_refused_at_once(world: World) -> Non
     await world.callers.identify(world.token)
     await world.revoke()
     world.callers.forget(world.session_id)
+    with pytest.raises(Unauthenticated):
+        await world.callers.identify(world.token)
+
+
+async def test_an_api_token_that_is_revoked_here_is_refused_at_once(world: World) -> None:
+    user = await world.ports.db.read(lambda tx: tx.user_of_email("a@example.org"))
+    assert user
+    token, secret = await identity.make_api_token(world.ports, user, "script")
+    by_token = await world.callers.identify(secret)
+    await world.callers.identify(world.token)
+    await world.ports.db.write(lambda tx: tx.revoke_api_token(token.id, user.id))
+    world.callers.forget(credential_of(by_token, secret))
+    with pytest.raises(Unauthenticated):
+        await world.callers.identify(secret)
+    await world.revoke()
+    await world.callers.identify(world.token)  # the other sign-in, of which nothing was said, is remembered
+
+
+async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(world: World) -> None:
+    looking = asyncio.create_task(world.callers.identify(world.token))
+    await asyncio.sleep(0)
+    world.callers.forget(world.session_id)
+    await looking
+    await world.revoke()
     with pytest.raises(Unauthenticated):
         await world.callers.identify(world.token)
 

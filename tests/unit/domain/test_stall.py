@@ -5,10 +5,7 @@ from dataclasses import replace
 import pytest
 
 from safelight.domain import photo as photos
-from safelight.domain.events import job_status_update
-from safelight.domain.job import Job, JobStatus
 from safelight.domain.photo import Photo
-from safelight.domain.progress import eta_seconds
 from safelight.domain.stall import words
 
 PATIENCE = 30_000
@@ -48,24 +45,3 @@ LEASED = photos.lease(STORED, "worker", 60_000, 0)
 def test_e24_a_photo_that_rests_is_told_with_the_reason(photo: Photo, now: int, begins: str | None) -> None:
     said = words(photo, now, PATIENCE)
     assert said == begins or (said and begins and said.startswith(begins))
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "elapsed", "left"),
-    [
-        (0, 100, 60_000, None),
-        (500, 100, 60_000, None),
-        (50_000, 100, 999, None),
-        (50_000, 100, 60_000, 60),
-        (25_000, 100, 10_000, 30),
-        (99_999, 100, 10_000, 1),
-    ],
-)
-def test_e25_what_is_left_goes_by_the_pace_so_far(done: int, total: int, elapsed: int, left: int | None) -> None:
-    assert eta_seconds(done, total, elapsed) == left
-
-
-def test_e25_a_job_that_has_ended_has_nothing_left() -> None:
-    job = Job(id="job_1", user_id="u", created_at=0, updated_at=0, expires_at=0, work_total=100, work_done=50_000)
-    assert job_status_update(job, 60_000)["etaSeconds"] == 60
-    assert "etaSeconds" not in job_status_update(replace(job, status=JobStatus.CANCELLED), 60_000)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tests.joblog import MB, THROUGH, JobLog, crash, lease, receive, retry, store
 
+from safelight.domain.events import encode, job_status_update
+from safelight.domain.job import Job
 from safelight.errors import NotFound
 from safelight.realtime.feed import Batch
 from safelight.realtime.hub import Hub, Pace
@@ -346,6 +348,43 @@ async def test_e18_a_topic_opened_by_a_replay_learns_where_photos_stand(log: Job
         except TimeoutError:
             continue
     assert {body["photoId"] for body in got} == {second}
+
+
+@pytest.mark.parametrize("topic", ["job", "user"])
+async def test_e18_progress_of_a_job_that_crossed_with_a_change_of_it_does_not_take_that_back(
+    log: JobLog, hub: Hub, topic: str
+) -> None:
+    first, second = await log.create(JOB, 2)
+    reader = await (hub.watch_job(JOB) if topic == "job" else hub.watch_user("usr_me"))
+    told: list[float] = []
+
+    async def listen() -> None:
+        async for each in reader:
+            told.extend(event.percent for event in each.events if event.job_wide)
+
+    async def progress(percent: float, job: Job | None = None) -> None:
+        """Tell, without a number, how far the job is, or was."""
+        job = job or log.written[JOB].job
+        body = {**job_status_update(job, job.updated_at), "progressPercent": percent}
+        for name in (f"job.{JOB}", "user.usr_me"):
+            await log.broker.publish(name, encode(body).encode())
+        await asyncio.sleep(3 / Pace().hertz)  # or the next would replace it
+
+    listening = asyncio.create_task(listen())
+    await log.change(JOB, first, receive(1))
+    await progress(12.3)
+    stale = log.written[JOB].job
+    await log.change(JOB, first, *THROUGH)
+    await progress(1.2, stale)
+    await progress(45.6)
+    stale = log.written[JOB].job
+    await log.change(JOB, second, *THROUGH)
+    await progress(78.9, stale)
+    assert {12.3, 45.6, 100.0} <= set(told)
+    assert not {1.2, 78.9} & set(told)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    assert (await batch(await hub.watch_user("usr_me"))).events == []
 
 
 async def test_e18_a_new_attempt_begins_anew(log: JobLog, hub: Hub) -> None:

@@ -92,7 +92,8 @@ def test_no_input_raises_anything_but_a_violation_and_pieces_change_nothing(vers
 @given(data=st.data())
 def test_what_was_parsed_is_encoded_to_something_that_parses_alike(version: str, data: st.DataObject) -> None:
     name, value = SAYABLE[version].filter(bool), SAYABLE[version]
-    headers = tuple(data.draw(st.lists(st.tuples(name, value), max_size=5)))
+    said = st.tuples(name, value).filter(lambda header: header[0] != "content-length")  # which says how it goes on
+    headers = tuple(data.draw(st.lists(said, max_size=5)))
     (once,) = parse(encode(Frame("ERROR", headers), version).encode(), version, Limits())
     assert once.headers == headers
     assert encode(once, version) == encode(Frame("ERROR", headers), version)

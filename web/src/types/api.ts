@@ -753,6 +753,11 @@ export interface components {
             checks: {
                 [key: string]: string;
             };
+            /**
+             * Url
+             * @description This server's address as it understands the request.
+             */
+            url?: string | null;
         };
         /** ItemOut */
         ItemOut: {

@@ -17,7 +17,7 @@ from safelight.adapters.mailbox import Mailbox
 from safelight.adapters.nats import servers, subjects
 from safelight.adapters.nats.connection import FAILURES, Connection, Listener
 from safelight.adapters.nats.queue import TaskQueue
-from safelight.adapters.nats.stream import State, TaskStream
+from safelight.adapters.nats.stream import NoLeaderError, State, TaskStream
 from safelight.ports.broker import Delivery, Subscription, Task
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ class NatsBroker:
         sending = self._sending[task] = asyncio.create_task(self._send(task))
         sending.add_done_callback(lambda _: self._sent(task))
         # One waits, to see whether it works; where it does not, the others need not.
-        if self.connection.up and not self._overdue:
+        if not self._overdue:
             _, waiting = await asyncio.wait([sending], timeout=_PATIENCE_SECONDS)
             if waiting:
                 self._overdue.add(task)
@@ -108,8 +108,8 @@ class NatsBroker:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await self._stream.make()
-                await self._stream.look()
-        except (NoRespondersError, APIError) as error:
+                await self._stream.led()
+        except (NoRespondersError, NoLeaderError, APIError) as error:
             self._stream.doubt()
             raise ConnectionError(
                 "NATS answers, but JetStream, which keeps the tasks, does not: start nats-server with --jetstream; of"
@@ -137,7 +137,7 @@ class NatsBroker:
     async def _send(self, task: Task) -> None:
         clock = asyncio.get_running_loop().time
         until, pause, once = clock() + _TRYING_SECONDS, 0.05, secrets.token_hex(12)
-        while True:
+        while not self._closed:
             try:
                 if not await self._stream.put(task, once):
                     # It waits, perhaps because the hint of it was lost.

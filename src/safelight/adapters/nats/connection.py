@@ -14,7 +14,7 @@ import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
-from nats.js.errors import APIError, ServiceUnavailableError
+from nats.js.errors import APIError
 
 from safelight.adapters.nats.link import UNSENT_BYTES, Arrived, Link
 from safelight.adapters.nats.servers import Servers
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 # Whatever NATS or the network between may say to a request.
 FAILURES: Final = (Error, OSError, TimeoutError)
 _OPENING_SECONDS: Final = 15.0
+_FIRST_SECONDS: Final = 1.0
 _PAUSES: Final = (0.05, 1.0)
 _PING_EVERY: Final = 3.0
 _PONG_WITHIN: Final = 5
@@ -42,9 +43,11 @@ class Connection:
         self._discovered: set[str] = set()
         self._link: Link | None = None
         self._up = asyncio.Event()
+        self._tried = asyncio.Event()
         self._reason = "not connected yet"
         self._listeners: set[Listener] = set()
         self._renewed: list[Callable[[], None]] = []
+        self._lost: list[Callable[[], None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -79,6 +82,10 @@ class Connection:
         """Have it called after each connection, the first one included: what was held by the last one is gone."""
         self._renewed.append(called)
 
+    def on_loss(self, called: Callable[[], None]) -> None:
+        """Have it called when a connection has ended: what was said last may not have arrived."""
+        self._lost.append(called)
+
     async def wait(self, seconds: float) -> bool:
         """Whether there is a connection within so many seconds."""
         self.start()
@@ -91,7 +98,7 @@ class Connection:
         self, subject: str, payload: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
     ) -> bool:
         """Tell whoever listens. False where it was dropped: no connection, or a server that has not read for long."""
-        self.start()
+        await self._begun()
         link = self._link
         if link is None:
             return False
@@ -112,7 +119,7 @@ class Connection:
         self, subject: str, payload: bytes = b"", *, seconds: float, headers: dict[str, str] | None = None
     ) -> Msg:
         """The one answer. Raises one of FAILURES: NoRespondersError where nobody listens, at once."""
-        self.start()
+        await self._begun()
         return await self.link.request(subject, payload, timeout=seconds, headers=headers)
 
     async def ask(self, verb: str, *, seconds: float = 5.0, **body: object) -> dict[str, Any]:
@@ -128,7 +135,7 @@ class Connection:
 
         It is called by the loop that reads, so it must not take long.
         """
-        self.start()
+        await self._begun()
         listener = Listener(self, subject, arrived)
         self._listeners.add(listener)
         if self._link is not None:
@@ -162,9 +169,18 @@ class Connection:
 
     # --- keeping it up ---
 
+    async def _begun(self) -> None:
+        """Whoever is the first to need it waits for the first try, since that will mostly do."""
+        self.start()
+        if not self._tried.is_set() and not self._closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_SECONDS):
+                    await self._tried.wait()
+
     async def _keep(self) -> None:
         pause = _PAUSES[0]
-        while True:
+        # Cancelling alone is not enough: asyncio.wait_for, inside, may lose it to an error of the same moment.
+        while not self._closed:
             link = Link(self._servers)
             try:
                 async with asyncio.timeout(_OPENING_SECONDS):
@@ -172,7 +188,7 @@ class Connection:
                     await self._join_all(link)
             except FAILURES as error:
                 link.abandon()
-                self._failed(f"{type(error).__name__}: {error}" if str(error) else link.reason)
+                self._failed(str(error) or type(error).__name__)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 pause = min(pause * 2, _PAUSES[1])
                 continue
@@ -186,6 +202,7 @@ class Connection:
         self._link = link
         self._discovered |= {_address(server) for server in link.discovered_servers}
         self._up.set()
+        self._tried.set()
         log.info("connected to NATS", server=link.connected_url and link.connected_url.netloc)
         for called in self._renewed:
             called()
@@ -195,10 +212,12 @@ class Connection:
         link.abandon()
         log.warning("connection to NATS lost", reason=reason)
         self._reason = reason
+        for called in self._lost:
+            called()
 
     async def _lasts(self, link: Link) -> str:
         """Return why, once the link is of no use any more."""
-        while True:
+        while not self._closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_PING_EVERY):
                     await link.ended.wait()
@@ -207,6 +226,7 @@ class Connection:
                 await link.rtt(_PONG_WITHIN)
             except FAILURES:
                 return link.reason if link.ended.is_set() else f"silent for {_PONG_WITHIN} seconds"
+        return "closed"
 
     async def _join_all(self, link: Link) -> None:
         """Listen to everything; also to what comes meanwhile, since `self._link` is set without a pause after this."""
@@ -225,6 +245,7 @@ class Connection:
         return named + others
 
     def _failed(self, reason: str) -> None:
+        self._tried.set()
         if reason != self._reason:
             log.warning("NATS not reached, trying on", servers=str(self._servers), reason=reason)
             self._reason = reason
@@ -255,11 +276,6 @@ class Listener:
         if self._link is not None and self._subscription is not None and not self._link.ended.is_set():
             with suppress(*FAILURES):
                 await self._link.leave(self._subscription)
-
-
-def unavailable(error: BaseException) -> bool:
-    """Whether it is JetStream that is not there, or has no leader at the moment."""
-    return isinstance(error, ServiceUnavailableError)
 
 
 def _address(server: ParseResult) -> str:

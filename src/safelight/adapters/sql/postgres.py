@@ -82,14 +82,10 @@ class PostgresDatabase:
         self._begun: set[asyncio.Task[Any]] = set()
 
     async def write(self, work: Callable[[WriteTransaction], T]) -> T:
-        # A task of its own: a caller that is cancelled does not take back what it asked for.
-        begun = asyncio.create_task(self._told(partial(self._write, work)))
-        self._begun.add(begun)
-        begun.add_done_callback(self._begun.discard)
-        return await asyncio.shield(begun)
+        return await self._finished(partial(self._write, work))
 
     async def read(self, work: Callable[[ReadTransaction], T]) -> T:
-        return await self._told(partial(self._read, work))
+        return await self._finished(partial(self._read, work))
 
     @asynccontextmanager
     async def exclusively(self, name: str) -> AsyncIterator[bool]:
@@ -140,6 +136,13 @@ class PostgresDatabase:
             await asyncio.wait(self._begun)
         await self._writers.dispose()
         await self._readers.dispose()
+
+    async def _finished(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """In a task of its own: a caller that is cancelled takes back no write, and breaks no connection off."""
+        begun = asyncio.create_task(self._told(attempt))
+        self._begun.add(begun)
+        begun.add_done_callback(self._begun.discard)
+        return await asyncio.shield(begun)
 
     async def _told(self, attempt: Callable[[], Awaitable[T]]) -> T:
         with failures.telling():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, func, not_, or_, select, tuple_
 
 from safelight.adapters.sql import rows
 from safelight.adapters.sql.prepared import ByIds, Prepared
@@ -16,6 +16,7 @@ from safelight.adapters.sql.schema import (
     jobs,
     photos,
     sessions,
+    sign_in_links,
     users,
 )
 from safelight.domain.identity import ApiToken, Session, User
@@ -110,39 +111,50 @@ class SqlRead:
 
     # --- what the reconciler asks ---
 
-    def unleased(self, now: int, limit: int) -> list[Photo]:
-        free = or_(photos.c.lease_until.is_(None), photos.c.lease_until < now)
-        query = (
-            select(photos)
-            .where(photos.c.status == PhotoStatus.PROCESSING, free)
-            .order_by(photos.c.updated_at)
-            .limit(limit)
+    def unleased(self, now: int, quiet_since: int, after: str, limit: int) -> list[Photo]:
+        return self._photos_behind(after, limit, *_free(now), photos.c.updated_at <= quiet_since)
+
+    def awaiting_bytes(self, quiet_since: int, after: str, limit: int) -> list[Photo]:
+        return self._photos_behind(
+            after, limit, photos.c.status.in_(AWAITING_BYTES), photos.c.updated_at <= quiet_since
         )
-        return [rows.photo(row) for row in self._sql.execute(query)]
 
-    def resting_singles(self, quiet_since: int, limit: int) -> list[Photo]:
+    def completed(self, after: str, limit: int) -> list[Photo]:
+        # By `completed_at`: most photos are COMPLETED, so that an index of the status would only mislead.
+        gone = or_(photos.c.duplicate_of.is_not(None), photos.c.purged_at.is_not(None))
+        return self._photos_behind(after, limit, photos.c.completed_at.is_not(None), not_(gone))
+
+    def overdue(self, now: int, after: str, limit: int) -> list[Job]:
+        query = select(jobs).where(jobs.c.status.in_(ACTIVE), jobs.c.expires_at < now, jobs.c.id > after)
+        return [rows.job(row) for row in self._sql.execute(query.order_by(jobs.c.id).limit(limit))]
+
+    def trashed_before(self, when: int, after: str, limit: int) -> list[Photo]:
+        return self._photos_behind(after, limit, photos.c.deleted_at < when, photos.c.purged_at.is_(None))
+
+    def doomed(self, after: str, limit: int) -> list[Doomed]:
+        query = select(doomed).where(doomed.c.key > after).order_by(doomed.c.key).limit(limit)
+        return [Doomed(row.key, row.upload, row.upload_id) for row in self._sql.execute(query)]
+
+    def jobs_with_old_events(self, before: int, after: str, limit: int) -> list[str]:
+        # Of the events, of which few are old, rather than of the jobs, of which most are.
         query = (
-            select(photos)
-            .where(
-                photos.c.status.in_(AWAITING_BYTES),
-                photos.c.part_count.is_(None),
-                photos.c.updated_at <= quiet_since,
-            )
-            .order_by(photos.c.bytes_sent.desc(), photos.c.updated_at.desc())
-            .limit(limit)
+            select(events.c.job_id)
+            .distinct()
+            .join(jobs, jobs.c.id == events.c.job_id)
+            .where(events.c.created_at < before, events.c.job_id > after, *ended_before(before))
         )
-        return [rows.photo(row) for row in self._sql.execute(query)]
+        return [row.job_id for row in self._sql.execute(query.order_by(events.c.job_id).limit(limit))]
 
-    def overdue(self, now: int, limit: int) -> list[Job]:
-        query = select(jobs).where(jobs.c.status.in_(ACTIVE), jobs.c.expires_at < now).limit(limit)
-        return [rows.job(row) for row in self._sql.execute(query)]
+    def expired_sign_ins(self, now: int) -> int:
+        counts = [
+            select(func.count()).select_from(table).where(table.c.expires_at < now)
+            for table in (sessions, sign_in_links)
+        ]
+        return sum(self._sql.execute(count).scalar_one() for count in counts)
 
-    def trashed_before(self, when: int, limit: int) -> list[Photo]:
-        query = select(photos).where(photos.c.deleted_at < when, photos.c.purged_at.is_(None)).limit(limit)
-        return [rows.photo(row) for row in self._sql.execute(query)]
-
-    def doomed(self, limit: int) -> list[Doomed]:
-        return [Doomed(row.key, row.upload, row.upload_id) for row in self._sql.execute(select(doomed).limit(limit))]
+    def waiting(self, now: int, limit: int) -> int:
+        found = select(photos.c.id).where(*_free(now)).limit(limit).subquery()
+        return self._sql.execute(select(func.count()).select_from(found)).scalar_one()
 
     # --- identity ---
 
@@ -171,6 +183,10 @@ class SqlRead:
         query = select(api_tokens).where(api_tokens.c.user_id == user_id).order_by(api_tokens.c.id)
         return [ApiToken(**row._asdict()) for row in self._sql.execute(query)]
 
+    def _photos_behind(self, after: str, limit: int, *conditions: ColumnElement[bool]) -> list[Photo]:
+        query = select(photos).where(*conditions, photos.c.id > after).order_by(photos.c.id).limit(limit)
+        return [rows.photo(row) for row in self._sql.execute(query)]
+
     def _job(self, statement: Prepared, job_id: str, user_id: str | None) -> Job | None:
         found = statement.rows(self._sql, {"id": job_id})
         job = rows.job(found[0]) if found else None
@@ -179,6 +195,17 @@ class SqlRead:
 
 def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
     return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def ended_before(when: int) -> tuple[ColumnElement[bool], ...]:
+    """Jobs that have not been active since `when`."""
+    return jobs.c.status.not_in(ACTIVE), jobs.c.updated_at < when
+
+
+def _free(now: int) -> tuple[ColumnElement[bool], ...]:
+    """Photos that wait for a worker."""
+    free = or_(photos.c.lease_until.is_(None), photos.c.lease_until < now)
+    return photos.c.status == PhotoStatus.PROCESSING, free
 
 
 def _matching(user_id: str, which: Filter) -> list[ColumnElement[bool]]:

@@ -88,7 +88,7 @@ class SqliteDatabase:
         return time.time_ns() // 1_000_000
 
     async def check(self) -> None:
-        await self.read(lambda tx: tx.doomed(1))
+        await self.read(lambda tx: tx.doomed("", 1))
 
     async def close(self) -> None:
         if self._closed:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from safelight.adapters.sql import rows
 from safelight.adapters.sql.prepared import Prepared, Rewrite
-from safelight.adapters.sql.reading import SqlRead
+from safelight.adapters.sql.reading import SqlRead, ended_before
 from safelight.adapters.sql.schema import (
     api_tokens,
     doomed,
@@ -21,7 +21,7 @@ from safelight.adapters.sql.schema import (
 )
 from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink, User
-from safelight.domain.job import ACTIVE, Job
+from safelight.domain.job import Job
 from safelight.domain.photo import Photo
 from safelight.ports import Doomed
 
@@ -60,8 +60,8 @@ class SqlWrite(SqlRead):
                 [{"job_id": e.job_id, "seq": e.seq, "body": e.body, "created_at": now} for e in events_],
             )
 
-    def trim_events(self, before: int) -> int:
-        ended = select(jobs.c.id).where(jobs.c.status.not_in(ACTIVE), jobs.c.updated_at < before)
+    def trim_events(self, job_id: str, before: int) -> int:
+        ended = select(jobs.c.id).where(jobs.c.id == job_id, *ended_before(before))
         result = self._sql.execute(delete(events).where(events.c.created_at < before, events.c.job_id.in_(ended)))
         return result.rowcount
 

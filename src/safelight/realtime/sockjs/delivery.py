@@ -17,6 +17,8 @@ from safelight.realtime.sockjs.transports import Receiving
 # A server that can tell offers this in scope["extensions"]: called with a function, it calls that when it begins to
 # shut down; what it returns takes that back. Without it, long responses hold a server up for its grace period.
 SHUTDOWN: Final = "sockjs.shutdown"
+# And this: called, it lets little wait in the connection from now on, so that a handler soon waits for a slow reader.
+NARROW: Final = "sockjs.narrow"
 Watch = Callable[[Callable[[], object]], Callable[[], None]]
 
 
@@ -75,6 +77,8 @@ async def deliver(
 ) -> None:
     """Be a session's receiver for one response, to its end or the client's."""
     response = _Response(session, transport, callback, head, send)
+    if transport.streaming and (narrow := scope.get("extensions", {}).get(NARROW)) is not None:
+        narrow()
     got = session.attach()
     if isinstance(got, str):
         with suppress(OSError, TimeoutError):

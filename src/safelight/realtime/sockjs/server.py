@@ -1,4 +1,4 @@
-"""What SockJS needs of uvicorn beyond what it does: `SockJSHttp`, its HTTP protocol with four things set right.
+"""What SockJS needs of uvicorn beyond what it does: `SockJSHttp`, its HTTP protocol with five things set right.
 
 - A response of unknown length to HTTP/1.0 ends with the connection; uvicorn would send chunks, which RFC 9112, 6.1
   forbids.
@@ -6,20 +6,23 @@
   behind it; the parser would take the body for the next request.
 - WebSocket's drafts are understood: hybi-07 to -12 as RFC 6455, hixie-75 and -76 by `HixieConnection`.
 - Responses that wait are told when the server begins to shut down (`delivery.SHUTDOWN`).
+- Responses that stream let little wait in their connection (`delivery.NARROW`).
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httptools
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from safelight.realtime.buffers import narrow
 from safelight.realtime.sockjs import hixie
-from safelight.realtime.sockjs.delivery import SHUTDOWN
+from safelight.realtime.sockjs.delivery import NARROW, SHUTDOWN
 from safelight.realtime.sockjs.hixie_connection import HixieConnection
 
 
@@ -51,7 +54,7 @@ class SockJSHttp(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self._body_due = self.parser.should_upgrade() and not self._should_upgrade() and bool(self._measures())
-        extensions: dict[str, Any] = {SHUTDOWN: self._watch_shutdown}
+        extensions: dict[str, Any] = {SHUTDOWN: self._watch_shutdown, NARROW: partial(narrow, self.transport)}
         self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
