@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from safelight.app.examining import surroundings
 from safelight.doctor import Finding, Patient, examine
@@ -12,7 +14,12 @@ from safelight.settings import Settings
 
 
 async def finding_of(
-    name: str, folder: Path, url: str | None = None, *, fix: bool = False, **settings: object
+    name: str,
+    folder: Path,
+    url: str | None = None,
+    *,
+    fix: bool = False,
+    settings: Mapping[str, object] = MappingProxyType({}),
 ) -> Finding:
     """What the check of this name finds, whatever it needs."""
     given: dict[str, object] = {"data_dir": folder / "data", **settings}

@@ -14,10 +14,10 @@ from safelight.doctor import Verdict, fixes
 
 
 async def test_a_short_secret_is_found(tmp_path: Path) -> None:
-    found = await finding_of("secret", tmp_path, secret="short")
+    found = await finding_of("secret", tmp_path, settings={"secret": "short"})
     assert (found.verdict, found.fix) == (Verdict.WRONG, fixes.secret(32))
     assert "5 characters" in found.seen
-    assert (await finding_of("secret", tmp_path, secret="x" * 32)).verdict is Verdict.OK
+    assert (await finding_of("secret", tmp_path, settings={"secret": "x" * 32})).verdict is Verdict.OK
 
 
 async def test_a_secret_that_others_may_read_is_found(tmp_path: Path) -> None:
@@ -33,10 +33,11 @@ async def test_a_secret_that_others_may_read_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["photos.example.org", "ftp://photos.example.org", "https://a.example/?x=1"])
 async def test_a_public_url_that_is_no_address_is_found(tmp_path: Path, address: str) -> None:
-    found = await finding_of("public URL", tmp_path, public_url=address)
+    found = await finding_of("public URL", tmp_path, settings={"public_url": address})
     assert found.verdict is Verdict.WRONG
     assert "SAFELIGHT_PUBLIC_URL=https://" in found.fix
-    assert (await finding_of("public URL", tmp_path, public_url="https://a.example")).verdict is Verdict.OK
+    right = await finding_of("public URL", tmp_path, settings={"public_url": "https://a.example"})
+    assert right.verdict is Verdict.OK
 
 
 async def test_a_data_folder_that_cannot_be_written_to_is_found(tmp_path: Path) -> None:
@@ -51,10 +52,10 @@ async def test_a_data_folder_is_not_made_by_looking(tmp_path: Path) -> None:
 
 
 async def test_a_disk_too_small_for_one_photo_is_found(tmp_path: Path) -> None:
-    found = await finding_of("disk space", tmp_path, max_file_mb=10**9)
+    found = await finding_of("disk space", tmp_path, settings={"max_file_mb": 10**9})
     assert found.verdict is Verdict.WRONG
     assert "SAFELIGHT_MAX_FILE_MB=" in found.fix
-    assert (await finding_of("disk space", tmp_path, max_file_mb=1)).verdict is Verdict.OK
+    assert (await finding_of("disk space", tmp_path, settings={"max_file_mb": 1})).verdict is Verdict.OK
 
 
 async def test_a_database_that_is_not_there_yet_is_not_made_by_looking(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ async def test_a_database_that_is_not_there_yet_is_not_made_by_looking(tmp_path:
 async def test_a_file_that_is_no_database_is_found(tmp_path: Path) -> None:
     path = tmp_path / "broken.db"
     path.write_bytes(b"nothing of the kind" * 1000)
-    found = await finding_of("database", tmp_path, database_url=f"sqlite:///{path}")
+    found = await finding_of("database", tmp_path, settings={"database_url": f"sqlite:///{path}"})
     assert found.verdict is Verdict.WRONG
     assert "not a database" in found.seen
 
@@ -90,7 +91,7 @@ async def test_the_schema_is_compared_and_left_as_it_is(
         if oldest:
             raw.execute("UPDATE compatibility SET oldest = ?", (oldest,))
         raw.commit()
-        found = await finding_of("schema", tmp_path, database_url=f"sqlite:///{path}")
+        found = await finding_of("schema", tmp_path, settings={"database_url": f"sqlite:///{path}"})
         assert found.verdict is verdict
         assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(migration,)]
     if migration == "0001":
@@ -113,6 +114,6 @@ async def test_the_disk_store_is_tried_and_left_empty(tmp_path: Path, name: str)
 
 async def test_a_store_that_cannot_be_opened_is_found(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the folder should be")
-    found = await finding_of("store", tmp_path, storage_url=f"file://{tmp_path / 'store'}")
+    found = await finding_of("store", tmp_path, settings={"storage_url": f"file://{tmp_path / 'store'}"})
     assert found.verdict is Verdict.WRONG
     assert str(tmp_path / "store") in found.seen

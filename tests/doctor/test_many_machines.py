@@ -26,7 +26,7 @@ NOBODY = {"database_url": "postgresql://127.0.0.1:1/none", "broker_url": "nats:/
 
 
 async def found(name: str, folder: Path, **settings: str) -> Finding:
-    return await finding_of(name, folder, **{**OTHERS, **NOBODY, **settings})
+    return await finding_of(name, folder, settings={**OTHERS, **NOBODY, **settings})
 
 
 async def test_a_database_that_is_well_is_found_so(tmp_path: Path, database_url: str) -> None:

@@ -59,6 +59,7 @@ class Way:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        await asyncio.sleep(0)  # who came just now has begun
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -118,7 +119,8 @@ def spoiling(
         if largest is not None and length > largest:
             said = [plain("413 Request Entity Too Large", "<h1>413</h1>", "text/html")]
         if said:
-            await _answer(reader, writer, said[0])
+            headers, end, body = said[0].partition(b"\r\n\r\n")
+            await _answer(reader, writer, headers + end + (b"" if head.startswith("HEAD ") else body))
             return
         head = request(head)
         if "upgrade: websocket" not in head.lower():
@@ -144,9 +146,9 @@ async def _both(up: Awaitable[None], down: Awaitable[None], to_server: asyncio.S
     try:
         await down
     finally:
+        to_server.transport.abort()
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        to_server.transport.abort()
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
