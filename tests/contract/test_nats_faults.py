@@ -93,6 +93,17 @@ async def reachable(broker: NatsBroker) -> None:
 # --- several processes ---
 
 
+async def test_a_topic_is_received_from_elsewhere_once_it_is_added(nats: Nats, make: Make) -> None:
+    prefix = f"test-{secrets.token_hex(6)}"
+    here, there = make(nats, prefix=prefix), make(nats, prefix=prefix)
+    await there.check()
+    subscription = await here.subscribe()
+    for number in range(100):
+        await subscription.add(f"job.{number}")
+        await there.publish(f"job.{number}", b"%d" % number)
+    assert [await message(subscription) for _ in range(100)] == [b"%d" % number for number in range(100)]
+
+
 async def test_the_bound_of_a_job_holds_over_all_processes(nats: Nats, make: Make) -> None:
     options = {"prefix": f"test-{secrets.token_hex(6)}", "per_job": 2, "redeliver_after": PATIENCE}
     one, other = make(nats, **options), make(nats, **options)

@@ -1,8 +1,9 @@
-"""One connection to one NATS server, for as long as it lasts: nats-py's client with five things set right.
+"""One connection to one NATS server, for as long as it lasts: nats-py's client with six things set right.
 
 - Messages are handed on as they arrive. nats-py has a queue for each subscription, and a task that reads it: the order
   between two subscriptions would be lost, and a process would have a task for every job that somebody watches.
 - `tls://` means TLS. nats-py encrypts where the server asks for it, and tells the password in any case.
+- A PING goes behind what was said before it, so that its PONG confirms that. nats-py sends it ahead.
 - Whoever is cancelled while waiting for a PONG leaves the connection as it is. nats-py would stop reading from it.
 - Whoever waits for an answer or a PONG when the connection ends waits no longer. With nats-py it would be until their
   time is up.
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 CONNECT_SECONDS: Final = 2
 # What a server that does not read may leave in our memory.
 UNSENT_BYTES: Final = 4 * 1024 * 1024
+
+_PING: Final = b"PING\r\n"
 
 Arrived = Callable[[Msg], None]
 
@@ -102,6 +105,11 @@ class Link(Client):
         if self._servers.tls and not self._server_info.get("tls_required"):
             raise Error("the server does not offer TLS, which tls:// asks for")
         return super()._connect_command()
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        self._pongs.append(future or asyncio.get_running_loop().create_future())
+        await self._send_command(_PING)
+        await self._flush_pending()
 
     async def _process_pong(self) -> None:
         if self._pongs and self._pongs[0].done():
