@@ -1,7 +1,7 @@
 # One image for every role: `serve` on a laptop, `serve --no-worker` and `worker` on many machines.
 #   docker build -t safelight .
 #   docker run --init -p 127.0.0.1:8080:8080 -v safelight:/data -e SAFELIGHT_REGISTRATION=open safelight
-# Every dependency is a wheel or an npm package of a lock file, checked by its hash; no compiler is needed anywhere.
+# Every dependency is in a lock file, and checked by its hash.
 
 FROM node:20-bookworm-slim AS page
 WORKDIR /safelight/web
@@ -10,24 +10,20 @@ RUN npm ci --no-audit --no-fund
 COPY web/ ./
 RUN npm run build
 
-FROM python:3.11-slim-bookworm AS wheel
+FROM python:3.11-slim-bookworm AS installed
 WORKDIR /safelight
-COPY requirements-build.lock ./
-RUN pip install --no-cache-dir --require-hashes -r requirements-build.lock
+COPY requirements-build.lock requirements-distributed.lock ./
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-build.lock
+# Nothing is compiled: pyvips, which has no wheel, is made into one of Python alone, and finds libvips in pyvips-binary.
+RUN pip wheel --no-cache-dir --no-deps --require-hashes --only-binary :all: --no-binary pyvips --no-build-isolation \
+    --wheel-dir dist -r requirements-distributed.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src/ src/
 COPY --from=page /safelight/src/safelight/page/ src/safelight/page/
-RUN python -m hatchling build -t wheel
-
-FROM python:3.11-slim-bookworm AS installed
-WORKDIR /safelight
-COPY requirements-distributed.lock ./
-RUN python -m venv --without-pip /opt/safelight \
- && pip --python /opt/safelight/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
-    -r requirements-distributed.lock
-COPY --from=wheel /safelight/dist/ ./
 # Without an index: what the lock file lacks is an error here, and not a surprise later.
-RUN pip --python /opt/safelight/bin/python install --no-cache-dir --no-index --find-links . 'safelight[distributed]' \
+RUN python -m hatchling build -t wheel \
+ && python -m venv --without-pip /opt/safelight \
+ && pip --python /opt/safelight/bin/python install --no-cache-dir --no-index --find-links dist 'safelight[distributed]' \
  && pip --python /opt/safelight/bin/python check
 
 FROM python:3.11-slim-bookworm

@@ -38,10 +38,10 @@ READERS_SENT_AWAY = 500
 RETURNING = 5_000
 OVERLOAD = 1_000
 OVERLOAD_SECONDS = 600.0
-# So many photos are cancelled while sleepers sleep, ten a second, two events each: it takes less than the two minutes
+# So many photos are cancelled while sleepers sleep, ten a second, two events each, in less than the two minutes
 # after which a sleeper would be cut off, and leaves them further behind than a replay goes.
 NAP_PHOTOS = 750
-PAUSE = 0.1
+PAUSE = 0.08
 ROUNDS = 50_000
 LOOK_EVERY = 10_000
 PATIENCE = OVERLOAD_SECONDS + 600.0
@@ -305,7 +305,7 @@ async def _account(client: Client, job_id: str, watchers: Sequence[Watcher]) -> 
 async def _delays(
     client: Client, ids: Sequence[str], readers: Sequence[Watcher], lags: list[float]
 ) -> dict[str, float]:
-    """Milliseconds from an event's commit to its arrival, of ten events a second to every reader."""
+    """Milliseconds from an event's commit to its arrival, of some ten changes a second to every reader."""
     lags.clear()
     await asyncio.to_thread(cancel, client, ids, PAUSE)
     seq = (await asyncio.to_thread(client.job, readers[0].job_id))["seq"]

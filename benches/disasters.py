@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 import time
@@ -35,17 +36,24 @@ EACH = 40
 UNDISTURBED = 200
 DOWN = 5.0
 """Seconds that what fell over stays away."""
+MINUTE = 60.0
 PATIENCE = 600.0
+FAKETIME = os.environ.get("FAKETIME_LIBRARY", "")
+"""libfaketime.so.1, where there is one: without it clocks are not set wrong."""
 
 Fault = Callable[[Cluster], None]
 
 
 def measure() -> dict[str, Any]:
-    """The account of the undisturbed run and of each fault."""
+    """The account of the undisturbed run and of each fault; DISASTERS names some alone, by how they begin."""
+    chosen = tuple(os.environ.get("DISASTERS", "").split(","))
     found: dict[str, Any] = {}
     with TemporaryDirectory() as folder, cluster(Path(folder), servers=3, workers=4, nodes=3) as machines:
-        found["undisturbed"] = _account_of(machines, "undisturbed", lambda _: None, UNDISTURBED)
+        if chosen == ("",):
+            found["undisturbed"] = _account_of(machines, "undisturbed", lambda _: None, UNDISTURBED)
         for name, fault in _faults(machines):
+            if not name.startswith(chosen):
+                continue
             found[name] = _account_of(machines, name, fault, EACH)
     found["holds"] = all(not each[word] for each in found.values() for word in ("lost", "stuck", "missed", "doubled"))
     return found
@@ -61,8 +69,16 @@ def _faults(machines: Cluster) -> Iterator[tuple[str, Fault]]:
     yield "postgres_restarted", lambda all_: all_.postgres.restart()
     yield "postgres_killed", _postgres
     yield "store_killed", _store
+    yield "store_answers_503_for_a_minute", _store_unavailable
+    yield "store_slow_for_a_minute", _store_slow
+    yield "stores_key_changed", _key_changed
+    yield "postgres_cut_off_for_10_s", lambda all_: _cut_off(all_.postgres.pause, all_.postgres.resume)
+    yield "nats_cut_off_for_10_s", _nats_cut_off
+    yield "store_cut_off_for_10_s", lambda all_: _cut_off(all_.seaweed.freeze, all_.seaweed.thaw)
     for name, processes in (("server", machines.servers[:1]), ("worker", machines.workers[:1])):
         yield f"{name}_stopped_for_10_s", lambda _, them=processes: _stop(them)  # type: ignore[misc]
+        if FAKETIME:
+            yield f"{name}_with_a_clock_10_minutes_wrong", lambda _, them=processes: _skew(them[0])  # type: ignore[misc]
 
 
 def _kill(process: Server) -> None:
@@ -114,6 +130,50 @@ def _store(machines: Cluster) -> None:
     machines.seaweed.kill()
     time.sleep(DOWN)
     machines.seaweed.start()
+
+
+def _store_unavailable(machines: Cluster) -> None:
+    machines.store.answer("", 503, "<Error><Code>SlowDown</Code></Error>")
+    time.sleep(MINUTE)
+    machines.store.heal()
+
+
+def _store_slow(machines: Cluster) -> None:
+    machines.store.delay = 1.0
+    time.sleep(MINUTE)
+    machines.store.delay = 0.0
+
+
+def _key_changed(machines: Cluster) -> None:
+    """The store knows another key from now on; the processes read theirs anew."""
+    machines.seaweed.kill()
+    machines.seaweed.secret_key = secrets.token_hex(16)
+    machines.seaweed.start()
+    time.sleep(DOWN)
+    machines.credentials.write_text(machines.seaweed.keys)
+
+
+def _cut_off(freeze: Callable[[], None], thaw: Callable[[], None]) -> None:
+    freeze()
+    time.sleep(2 * DOWN)
+    thaw()
+
+
+def _nats_cut_off(machines: Cluster) -> None:
+    nodes = range(machines.nats.nodes)
+    _cut_off(lambda: machines.nats.freeze(*nodes), lambda: machines.nats.thaw(*nodes))
+
+
+def _skew(process: Server) -> None:
+    """It ends, comes back with a clock that is ten minutes ahead for half a minute, and then with the right one."""
+    right = dict(process.environment)
+    process.environment |= {"LD_PRELOAD": FAKETIME, "FAKETIME": "+10m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    process.stop()
+    process.start()
+    time.sleep(MINUTE / 2)
+    process.environment = right
+    process.stop()
+    process.start()
 
 
 # --- what all have in common ---

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
 import httpx
 
 from tests.e2e.proxy import Proxy, proxied
@@ -32,6 +33,10 @@ class Cluster:
     servers: list[Server]
     workers: list[Server]
     proxy: Proxy
+    store: Proxy
+    """Before SeaweedFS: all requests to the store go through it."""
+    credentials: Path
+    """The file that every process has its key for the store from."""
     settings: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -41,6 +46,21 @@ class Cluster:
     def client(self, email: str | None = None) -> Client:
         """A client with an account of its own, through the proxy."""
         return Client(self.url, email or f"{secrets.token_hex(6)}@example.org")
+
+    def commits(self) -> int:
+        """Transactions that PostgreSQL has committed in Safelight's database so far."""
+
+        async def ask() -> int:
+            connection = await asyncpg.connect(self.settings["database_url"])
+            try:
+                found: int = await connection.fetchval(
+                    "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+                )
+                return found
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> float:
         """Wait until something holds, however often asking fails meanwhile; returns the seconds that it took."""
@@ -67,16 +87,20 @@ def cluster(
         postgres.start()
         nats = held.enter_context(Nats(folder / "nats", nodes=nodes))
         seaweed = held.enter_context(SeaweedFS(folder / "seaweed"))
+        store = held.enter_context(proxied(seaweed.ports[0]))
+        credentials = folder / "credentials"
+        credentials.write_text(seaweed.keys)
+        environment = {"AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
         chosen = {
             "database_url": asyncio.run(postgres.create_database("safelight")),
             "broker_url": "nats://" + ",".join(url.partition("://")[2] for url in nats.urls),
-            "storage_url": seaweed.url(),
+            "storage_url": seaweed.url(endpoint=store.url),
             "secret": secrets.token_hex(16),
             "workers": "1",
             **(settings or {}),
         }
         made = [
-            Server(folder / f"{kind}{number}", chosen, command=command, environment=seaweed.environment)
+            Server(folder / f"{kind}{number}", chosen, command=command, environment=dict(environment))
             for kind, command, count in (
                 ("server", ("serve", "--no-worker"), servers),
                 ("worker", ("worker",), workers),
@@ -89,4 +113,4 @@ def cluster(
         for process in made:
             process.ready()
         proxy = held.enter_context(proxied(*(server.port for server in made[:servers])))
-        yield Cluster(postgres, nats, seaweed, made[:servers], made[servers:], proxy, chosen)
+        yield Cluster(postgres, nats, seaweed, made[:servers], made[servers:], proxy, store, credentials, chosen)

@@ -52,21 +52,6 @@ def three_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
         yield running
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start servers of the test's own, with settings: to be killed, filled up, starved."""
-    started: list[Server] = []
-
-    def begin(**settings: str) -> Server:
-        running = Server(tmp_path / f"server{len(started)}", settings).start()
-        started.append(running)
-        return running
-
-    yield begin
-    for running in started:
-        running.kill()
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """One PostgreSQL for all tests that do it no harm; each makes a database of its own."""
@@ -89,6 +74,21 @@ async def database_url(postgres: Postgres, migrated: str) -> AsyncIterator[str]:
     url = await postgres.create_database(template=migrated)
     yield url
     await postgres.drop_database(url)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers of the test's own, with settings: to be killed, filled up, starved."""
+    started: list[Server] = []
+
+    def begin(**settings: str) -> Server:
+        running = Server(tmp_path / f"server{len(started)}", settings).start()
+        started.append(running)
+        return running
+
+    yield begin
+    for running in started:
+        running.kill()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -41,6 +41,8 @@ class Proxy:
         self._open: dict[asyncio.Task[None], str] = {}
         self.most_at_once = 0
         self.heads: list[str] = []
+        self.delay = 0.0
+        """Seconds that every request waits before it goes on."""
         self.port = 0
         self._server: asyncio.Server
         self._loop = asyncio.new_event_loop()
@@ -134,6 +136,7 @@ class Proxy:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             self.heads.append(head)
+            await asyncio.sleep(self.delay)
             self._open[task] = head
             self.most_at_once = max(self.most_at_once, len(self._open))
             if self._held and self._held.search(head):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,12 @@ class SeaweedFS:
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def keys(self) -> str:
+        """The key as a file that AWS_SHARED_CREDENTIALS_FILE names: one that is changed is read again."""
+        lines = ["[default]", f"aws_access_key_id = {self.access_key}", f"aws_secret_access_key = {self.secret_key}"]
+        return "\n".join(lines) + "\n"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -71,6 +78,15 @@ class SeaweedFS:
             time.sleep(0.05)
         client.close()
         return self
+
+    def freeze(self) -> None:
+        """Let it hang with its connections open, as behind a cable that was pulled. `thaw` ends it."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9. Asked to end, it would wait ten seconds for its own connections to itself."""

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from safelight import __version__, queries
 from safelight.adapters.disk import DiskStore
 from safelight.app.clock import SharedClock
-from safelight.app.opening import close_ports, open_ports
+from safelight.app.opening import close_ports, open_calls, open_ports
 from safelight.app.running import only_server, running, sandbox_of
 from safelight.commands import identity
 from safelight.commands.arrivals import Arrivals
@@ -33,6 +33,7 @@ from safelight.realtime.registry import Quota
 from safelight.realtime.revocation import Revocation
 from safelight.realtime.roster import Roster
 from safelight.realtime.sockjs import AllowList, Options, SockJS
+from safelight.realtime.sockjs.remote import RemoteRelay
 from safelight.realtime.stalls import StallWatch
 from safelight.realtime.stomp import SUBPROTOCOLS
 from safelight.reconcile import Reconciler
@@ -80,7 +81,9 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     reconciler, pressure, arrivals = Reconciler(ports), Pressure(ports), Arrivals(ports)
     roster = Roster(live.registry, ports.broker, alone=settings.alone)
     origins = AllowList(tuple(settings.allowed_origins))
-    sockjs = SockJS(live.serve, prefix="/ws", options=Options(origins=origins, subprotocols=SUBPROTOCOLS))
+    calls = open_calls(ports)
+    options = Options(origins=origins, subprotocols=SUBPROTOCOLS)
+    sockjs = SockJS(live.serve, prefix="/ws", options=options, relay=RemoteRelay(calls) if calls else None)
     sandbox = sandbox_of(settings)
     local = ports.store if isinstance(ports.store, DiskStore) else None
 
@@ -91,6 +94,8 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
             if settings.alone:
                 held.enter_context(only_server(settings.data_dir))
             held.push_async_callback(close_ports, ports)
+            if calls:
+                held.push_async_callback(calls.close)
             if isinstance(ports.clock, SharedClock):
                 await ports.clock.look(ports.db)
             if local:

@@ -10,6 +10,7 @@ from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.app.clock import SharedClock, local
 from safelight.ports import Broker, Database, ObjectStore, Ports
+from safelight.ports.calls import Calls
 from safelight.settings import Settings
 
 
@@ -24,6 +25,15 @@ def open_ports(settings: Settings) -> Ports:
         clock=clock,
         settings=settings,
     )
+
+
+def open_calls(ports: Ports) -> Calls | None:
+    """The way from server to server; None where there is only one."""
+    if ports.settings.alone:
+        return None
+    from safelight.adapters.nats import NatsBroker, NatsCalls
+
+    return NatsCalls(ports.broker.connection) if isinstance(ports.broker, NatsBroker) else None
 
 
 async def close_ports(ports: Ports) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -20,7 +21,17 @@ _COLOURS = {Verdict.OK: typer.colors.GREEN, Verdict.WRONG: typer.colors.RED, Ver
 Fix = Annotated[
     bool, typer.Option("--fix", help="Set CORS and lifecycle rules of the bucket, keeping those of others.")
 ]
-Url = Annotated[str | None, typer.Option(help="Examine this public address too, with the proxy behind it.")]
+
+
+def _address(url: str | None) -> str | None:
+    if url is None or (urlsplit(url).scheme in {"http", "https"} and urlsplit(url).hostname):
+        return url
+    raise typer.BadParameter("Write it as it stands in the browser: https://photos.example.org")
+
+
+Url = Annotated[
+    str | None, typer.Option(callback=_address, help="Examine this public address too, with the proxy behind it.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 

@@ -30,7 +30,7 @@ FINISH_SECONDS = 10
 MAX_FRAME = 1024 * 1024
 # A connection is some two hundred objects that Python's collector looks through again and again while others come: with
 # its own thresholds of 700, 10 and 10 it has a third of the time in which five thousand connect.
-GC_THRESHOLDS = (10_000, 10, 50)
+GC_THRESHOLDS = (10_000, 10, 10)
 
 
 def serve(settings: Settings, *, work: bool = True) -> None:

@@ -102,7 +102,7 @@ async def _fix(patient: Patient) -> Finding:
     except NotOffered:
         return Finding(Verdict.UNKNOWN, "", fixes.cors_elsewhere(origins))
     except SafelightError as error:
-        return Finding(Verdict.UNKNOWN, "", f"{error.message}\n{fixes.cors(bucket, [rule(origins)])}")
+        return Finding(Verdict.UNKNOWN, "", fixes.cors(bucket, [rule(origins)], error.message))
     wanted = merged(present, origins)
     return wrong("", fixes.cors(bucket, wanted), partial(_mend, bucket, present, wanted))
 

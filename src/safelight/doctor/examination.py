@@ -27,11 +27,12 @@ async def examine(
     # What each check that did not succeed comes down to: itself, or the one that kept it from being made.
     cause: dict[str, str] = {}
     for check in checks:
-        if not check.applies(patient):
-            continue
         if check.needs in cause:
             cause[check.name] = cause[check.needs]
-            yield check.name, unknown(f"Not examined, because of `{cause[check.name]}`.")
+            if check.applies(patient):
+                yield check.name, unknown(f"Not examined, because of `{cause[check.name]}`.")
+            continue
+        if not check.applies(patient):
             continue
         finding = await _examined(check, patient)
         if fix and finding.verdict is Verdict.WRONG and finding.mend is not None:

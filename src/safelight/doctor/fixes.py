@@ -178,11 +178,10 @@ def put_refused(answer: httpx.Response) -> str:
     )
 
 
-def cors(bucket: Bucket, rules: Rules) -> str:
-    """The command that sets these rules by hand."""
+def cors(bucket: Bucket, rules: Rules, refusal: str = "") -> str:
+    """The command that sets these rules by hand; `refusal` is why the doctor may not."""
     return (
-        "safelight doctor --fix does this, which keeps the other rules:\n"
-        f"    aws s3api put-bucket-cors {_where(bucket)}"
+        f"{_by_whom(refusal)}\n    aws s3api put-bucket-cors {_where(bucket)}"
         f"      --cors-configuration '{{\"CORSRules\": {_document(rules)}}}'"
     )
 
@@ -196,11 +195,10 @@ def cors_elsewhere(origins: list[str]) -> str:
     )
 
 
-def lifecycle(bucket: Bucket, rules: Rules) -> str:
-    """The command that sets these rules by hand."""
+def lifecycle(bucket: Bucket, rules: Rules, refusal: str = "") -> str:
+    """As `cors`."""
     return (
-        "safelight doctor --fix does this, which keeps the other rules:\n"
-        f"    aws s3api put-bucket-lifecycle-configuration {_where(bucket)}"
+        f"{_by_whom(refusal)}\n    aws s3api put-bucket-lifecycle-configuration {_where(bucket)}"
         f"      --lifecycle-configuration '{{\"Rules\": {_document(rules)}}}'"
     )
 
@@ -256,6 +254,12 @@ def ahead(seconds: float) -> str:
 def change(what: str, before: Rules, after: Rules) -> str:
     """What `--fix` did."""
     return f"The {what} were:\n    {_document(before)}\nand are now:\n    {_document(after)}"
+
+
+def _by_whom(refusal: str) -> str:
+    if not refusal:
+        return "safelight doctor --fix does this, which keeps the other rules:"
+    return f"{refusal} Or let somebody who may set it by hand, together with the rules that are there:"
 
 
 def _where(bucket: Bucket) -> str:

@@ -28,7 +28,7 @@ async def unfinished_uploads(patient: Patient) -> Finding:
     except NotOffered:
         return unknown("The store offers no lifecycle rules; the reconciler alone drops what is left.")
     except StoreRefused as error:
-        return unknown(error.message, fixes.lifecycle(bucket, rules(bucket.prefix, days)))
+        return unknown(error.message, fixes.lifecycle(bucket, rules(bucket.prefix, days), "This access key may not."))
     wanted = merged(present, bucket.prefix, days)
     manual = fixes.lifecycle(bucket, wanted)
     mend = partial(_mend, bucket, present, wanted)

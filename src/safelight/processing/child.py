@@ -7,9 +7,11 @@ with the server that started it. Nothing of the server's secrets is in its envir
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import json
 import os
+import random
 import re
 import resource
 import select
@@ -17,6 +19,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -42,6 +45,7 @@ _PR_SET_PDEATHSIG: Final = 1
 # Decoding takes what is left of the cores, and gives way to the server that tells people of it.
 _NICE: Final = 10
 _AUTOGROUP: Final = Path("/proc/self/autogroup")
+_TRYING_SECONDS: Final = 10.0
 _OUT_OF_MEMORY: Final = re.compile(
     r"out of memory|insufficient memory|(cannot|unable to|failed to|could not) allocate|allocation|bad_alloc", re.I
 )
@@ -148,9 +152,21 @@ def _failure(error: PhotoError, cause: BaseException | None) -> tuple[dict[str, 
 def _give_way() -> None:
     os.nice(_NICE)
     # Where Linux groups processes by session, a niceness counts among those of one session alone (sched(7)), and each
-    # of these is a session of its own: the group gives way as well.
-    if _AUTOGROUP.exists():
-        _AUTOGROUP.write_text(str(_NICE))
+    # of these is a session of its own: the group gives way as well. But for root it is Linux's rule that one group in a
+    # tenth of a second is changed, on the whole machine: whoever comes second waits. In vain, it decodes all the same.
+    until = time.monotonic() + _TRYING_SECONDS
+    while _AUTOGROUP.exists():
+        try:
+            _AUTOGROUP.write_text(str(_NICE))
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return
+            time.sleep(random.uniform(0.05, 0.15))  # noqa: S311 - so that not all come at once
+        except OSError as error:
+            if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                raise
+            return  # a container that shows /proc, and lets nobody write there
 
 
 def _limit(address_space: int) -> None:

@@ -226,6 +226,31 @@ async def test_decoding_gives_way_to_the_server() -> None:
     await sandbox.close()
 
 
+GIVING_WAY = """
+import ctypes, os
+from safelight.processing import child
+if os.getuid() == 0:
+    os.setuid(65534)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, or what is in /proc/self stays root's
+child._give_way()
+print(child._AUTOGROUP.read_text() if child._AUTOGROUP.exists() else "nice 10")
+"""
+
+
+async def test_many_give_way_at_once_without_being_root() -> None:
+    command = [sys.executable, "-c", GIVING_WAY]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    many = [
+        subprocess.Popen(  # noqa: ASYNC220
+            command, env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in many:
+        out, complaint = process.communicate(timeout=60)
+        assert out.strip().endswith("nice 10"), complaint
+
+
 @pytest.mark.parametrize(
     ("claims", "error"),
     [

@@ -47,6 +47,7 @@ class Connection:
         self._reason = "not connected yet"
         self._listeners: set[Listener] = set()
         self._renewed: list[Callable[[], None]] = []
+        self._lost: list[Callable[[], None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -80,6 +81,10 @@ class Connection:
     def on_renewal(self, called: Callable[[], None]) -> None:
         """Have it called after each connection, the first one included: what was held by the last one is gone."""
         self._renewed.append(called)
+
+    def on_loss(self, called: Callable[[], None]) -> None:
+        """Have it called when a connection has ended: what was said last may not have arrived."""
+        self._lost.append(called)
 
     async def wait(self, seconds: float) -> bool:
         """Whether there is a connection within so many seconds."""
@@ -207,6 +212,8 @@ class Connection:
         link.abandon()
         log.warning("connection to NATS lost", reason=reason)
         self._reason = reason
+        for called in self._lost:
+            called()
 
     async def _lasts(self, link: Link) -> str:
         """Return why, once the link is of no use any more."""

@@ -4,7 +4,8 @@
   between two subscriptions would be lost, and a process would have a task for every job that somebody watches.
 - `tls://` means TLS. nats-py encrypts where the server asks for it, and tells the password in any case.
 - Whoever is cancelled while waiting for a PONG leaves the connection as it is. nats-py would stop reading from it.
-- What is asked when the connection ends is answered with an error at once rather than never.
+- Whoever waits for an answer or a PONG when the connection ends waits no longer. With nats-py it would be until their
+  time is up.
 - It can be given up without waiting for a server that does not read.
 
 A link does not reconnect: `Connection` makes another, so nothing is left over from the old one.
@@ -121,3 +122,6 @@ class Link(Client):
         for answer in waiting:
             if not answer.done():
                 answer.set_exception(ConnectionClosedError())
+        for pong in self._pongs:
+            if not pong.done():
+                pong.set_result(False)

@@ -9,31 +9,20 @@ message, to whoever listens for work.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-import orjson
-import structlog
-from nats.aio.msg import Msg
 from nats.js import api
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
-from nats.js.manager import JetStreamManager
 
 from safelight.adapters.nats import subjects
 from safelight.adapters.nats.connection import Connection
-from safelight.adapters.nats.link import Link
+from safelight.adapters.nats.jetstream import LAST_SEQUENCE, ONCE, SUBJECT_OF_THAT, Stream
 from safelight.ports.broker import Task
 
-log = structlog.get_logger()
-
-_ANSWER_SECONDS: Final = 3.0
 _DUPLICATE_SECONDS: Final = 60
-_WRONG_LAST_SEQUENCE: Final = 10071
-_NOT_CLUSTERED: Final = 10074
 _SILENT_NANOSECONDS: Final = 5_000_000_000
 
 
@@ -50,18 +39,20 @@ class State(StrEnum):
 
 
 class TaskStream:
-    """`replicas` copies of it; None is three in a cluster, one on a server that is alone."""
+    """Raises FAILURES, all of it but `hint`."""
 
     def __init__(self, connection: Connection, prefix: str, replicas: int | None) -> None:
-        self.name = f"{subjects.prefix(prefix)}-tasks"
-        self.hints = f"{prefix}.work"
+        self.hints = f"{subjects.prefix(prefix)}.work"
         self._connection = connection
         self._prefix = prefix
-        self._replicas = replicas
-        self._made_on: Link | None = None
-        self._making = asyncio.Lock()
+        self._stream = Stream(connection, self._config(), replicas)
         # From the monotonic clock to the servers' time, by which tasks rest; ours until they have told theirs.
         self._ahead = time.time() - time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """The stream's."""
+        return self._stream.name
 
     def filter(self, job_id: str) -> str:
         """The subject of all tasks of a job that wait or are in hand."""
@@ -75,28 +66,16 @@ class TaskStream:
         return Task(subjects.name(parts[2]), subjects.name(parts[1]), int(parts[3]))
 
     async def make(self) -> None:
-        """Make sure of the stream, once a connection. Raises FAILURES."""
-        link = self._connection.link
-        async with self._making:
-            if self._made_on is link:
-                return
-            version = link.connected_server_version
-            if (version.major, version.minor) < (2, 12):
-                raise ConnectionError(f"this is NATS {version}, and Safelight needs 2.12 or later")
-            try:
-                await self.look()
-            except NotFoundError:
-                await self._create(JetStreamManager(link, timeout=_ANSWER_SECONDS))
-                await self.look()
-            self._made_on = link
+        """Make sure of the stream."""
+        await self._stream.make()
 
     def doubt(self) -> None:
         """Have `make` look again: the stream did not answer."""
-        self._made_on = None
+        self._stream.doubt()
 
     async def look(self) -> int:
-        """How many tasks there are in all. Also learns the servers' time, by which tasks rest."""
-        answer = await self._info()
+        """How many tasks there are in all. Also learns the servers' time."""
+        answer = await self._stream.info()
         if "ts" in answer:
             self._ahead = datetime.fromisoformat(answer["ts"]).timestamp() - time.monotonic()
         messages: int = answer["state"]["messages"]
@@ -106,18 +85,18 @@ class TaskStream:
         """NoLeaderError where no task can be kept now: too few nodes are up. A leader that the others have left knows
         it only after some twenty seconds, but tells since when it has not heard of them.
         """
-        cluster = (await self._info()).get("cluster", {})
+        cluster = (await self._stream.info()).get("cluster", {})
         others = cluster.get("replicas", [])
         heard = [each for each in others if each.get("active", 0) < _SILENT_NANOSECONDS and not each.get("offline")]
         if others and (not cluster.get("leader") or 2 * (len(heard) + 1) <= len(others) + 1):
-            raise NoLeaderError(f"{self.name} has {len(heard) + 1} of {len(others) + 1} nodes")
+            raise NoLeaderError(f"{self._stream.name} has {len(heard) + 1} of {len(others) + 1} nodes")
 
     async def tasks(self, state: State, job: str = "") -> list[Task]:
         """Those in one state, of all jobs or of one."""
         subject = f"{self._prefix}.{state}." + (f"{subjects.token(job)}.>" if job else ">")
         found: list[Task] = []
         while True:
-            answer = await self._info(subjects_filter=subject, offset=len(found))
+            answer = await self._stream.info(subjects_filter=subject, offset=len(found))
             page = answer["state"].get("subjects", {})
             found += [task for each in page if (task := self.task(each)) is not None]
             if not page or len(found) >= answer.get("total", 0):
@@ -125,38 +104,25 @@ class TaskStream:
 
     async def put(self, task: Task, once: str) -> bool:
         """Queue a task; False where it is there already. Repeated with the same `once`, it is queued once."""
-        headers = {
-            api.Header.MSG_ID.value: once,
-            api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: "0",
-            f"{api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value}-Subject": self._subject("*", task),
-        }
-        try:
-            await self._store(self._subject(State.TASK, task), headers)
-        except APIError as error:
-            if error.err_code == _WRONG_LAST_SEQUENCE:
-                return False
-            raise
-        return True
+        nowhere = {LAST_SEQUENCE: "0", SUBJECT_OF_THAT: self._subject("*", task)}
+        return await self._stream.store(self._subject(State.TASK, task), headers={ONCE: once, **nowhere}) is not None
 
     async def defer(self, task: Task, seconds: float, state: State) -> None:
         """Have the server queue a task in so many seconds. Until then it is in `state`, but for one in hand."""
         at = datetime.fromtimestamp(time.monotonic() + self._ahead, UTC) + timedelta(seconds=max(0.0, seconds))
-        headers = {
-            api.Header.MSG_ID.value: secrets.token_hex(12),
+        schedule = {
             api.Header.SCHEDULE.value: f"@at {at.isoformat()}",
             api.Header.SCHEDULE_TARGET.value: self._subject(State.TASK, task),
         }
-        await self._store(self._subject(state, task), headers)
+        await self._stream.store(self._subject(state, task), headers={ONCE: secrets.token_hex(12), **schedule})
 
     async def put_anyway(self, task: Task) -> None:
         """Queue a task that is resting or dead."""
-        await self._store(self._subject(State.TASK, task), {api.Header.MSG_ID.value: secrets.token_hex(12)})
+        await self._stream.store(self._subject(State.TASK, task), headers={ONCE: secrets.token_hex(12)})
 
     async def drop(self, state: State, task: Task) -> None:
         """Remove the message of a task in that state, if there is one."""
-        await self._connection.ask(
-            f"STREAM.PURGE.{self.name}", filter=self._subject(state, task), seconds=_ANSWER_SECONDS
-        )
+        await self._stream.ask("PURGE", filter=self._subject(state, task))
 
     async def hint(self, job_id: str) -> None:
         """Tell takers that there may be work of a job."""
@@ -166,48 +132,19 @@ class TaskStream:
         """The job that a hint, the server's or ours, speaks of."""
         return subjects.name(hint.removeprefix(f"{self.hints}.").partition(".")[0])
 
-    async def _info(self, **body: object) -> dict[str, Any]:
-        return await self._connection.ask(f"STREAM.INFO.{self.name}", seconds=_ANSWER_SECONDS, **body)
-
     def _subject(self, state: str, task: Task) -> str:
         return f"{self._prefix}.{state}.{subjects.token(task.job_id)}.{subjects.token(task.photo_id)}.{task.attempt}"
 
-    async def _store(self, subject: str, headers: dict[str, str]) -> None:
-        await self.make()
-        message = await self._connection.request(subject, seconds=_ANSWER_SECONDS, headers=headers)
-        _acknowledged(message)
-
-    async def _create(self, manager: JetStreamManager) -> None:
-        for replicas in (self._replicas,) if self._replicas else (3, 1):
-            try:
-                await manager.add_stream(self._config(replicas))
-            except APIError as error:
-                if error.err_code != _NOT_CLUSTERED or self._replicas:
-                    raise
-            else:
-                log.info("stream made", stream=self.name, replicas=replicas)
-                return
-
-    def _config(self, replicas: int) -> api.StreamConfig:
+    def _config(self) -> api.StreamConfig:
         return api.StreamConfig(
-            name=self.name,
+            name=f"{self._prefix}-tasks",
             description="Safelight's tasks: photos to be processed",
             subjects=[f"{self._prefix}.{state}.>" for state in State],
             retention=api.RetentionPolicy.WORK_QUEUE,
             storage=api.StorageType.FILE,
-            num_replicas=replicas,
             max_msgs_per_subject=1,
             duplicate_window=_DUPLICATE_SECONDS,
             allow_rollup_hdrs=True,
             allow_msg_schedules=True,
             republish=api.RePublish(src=f"{self._prefix}.{State.TASK}.>", dest=f"{self.hints}.>", headers_only=True),
         )
-
-
-def _acknowledged(message: Msg) -> None:
-    """Raise what JetStream has to say against a message."""
-    if not message.data:
-        raise NoStreamResponseError
-    answer = orjson.loads(message.data)
-    if "error" in answer:
-        raise APIError.from_error(answer["error"])
