@@ -17,11 +17,12 @@ from safelight.app.clock import SharedClock
 from safelight.app.opening import close_ports, open_calls, open_ports
 from safelight.app.running import only_server, running, sandbox_of
 from safelight.commands import identity
+from safelight.commands.arrivals import Arrivals
 from safelight.commands.callers import Callers
 from safelight.commands.identity import FailedSignIns
 from safelight.commands.pressure import Pressure
 from safelight.commands.progress import ProgressBoard
-from safelight.http import admin, auth, errors, events, health, jobs, metrics, page, photos, uploads
+from safelight.http import admin, auth, errors, events, health, hooks, jobs, metrics, page, photos, uploads
 from safelight.http.limit import BodyLimit
 from safelight.http.storage import StorageEdge
 from safelight.ports import Ports
@@ -77,7 +78,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     callers = Callers(ports)
     hub = Hub(ports.broker, queries.History(ports))
     live = _live_channel(ports, hub, board)
-    reconciler, pressure = Reconciler(ports), Pressure(ports)
+    reconciler, pressure, arrivals = Reconciler(ports), Pressure(ports), Arrivals(ports)
     roster = Roster(live.registry, ports.broker, alone=settings.alone)
     origins = AllowList(tuple(settings.allowed_origins))
     calls = open_calls(ports)
@@ -110,6 +111,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
                 "reconciler": reconciler.run(),
                 "progress": board.run(),
                 "pressure": pressure.run(),
+                "arrivals": arrivals.run(),
                 "revocation": Revocation(live.registry, ports.broker, ended, callers.forget).run(),
                 "roster": roster.run(),
                 "stalls": StallWatch(hub, resting, settings.stall_seconds).run(),
@@ -132,6 +134,7 @@ def create_app(settings: Settings, *, work: bool = True) -> Safelight:
     api.state.board = board
     api.state.hub = hub
     api.state.pressure = pressure
+    api.state.arrivals = arrivals
     api.state.meters = [hub.meters.registry, reconciler.meters.registry, pressure.registry]
     api.state.live = live
     api.state.roster = roster
@@ -192,6 +195,6 @@ def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | N
         separate_input_output_schemas=False,
     )
     errors.install(api)
-    for part in (uploads, jobs, events, photos, auth, admin, metrics, health, page):
+    for part in (uploads, jobs, events, photos, auth, admin, metrics, hooks, health, page):
         api.include_router(part.router)
     return api

@@ -33,6 +33,9 @@ log = structlog.get_logger()
 # As many URLs as are signed unasked; a client asks for more just before it needs them, so that none expires unused.
 FIRST_PART_URLS = 16
 MAX_PART_URLS = 1_000
+# How long (milliseconds) a whole single PUT rests before the server finalizes it: a client that does so itself, perhaps
+# with a checksum, has had its time by then.
+QUIET = 5_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ B = TypeVar("B")
 DAY: Final = 24 * 3600 * 1000
 # As many rows, or keys, are looked at in one round of one step.
 BATCH: Final = 1_000
-# How long (milliseconds) something must have rested before it is taken for lost rather than just under way.
-QUIET: Final = 5_000
 _AT_ONCE: Final = 8
 
 

@@ -12,7 +12,7 @@ from safelight.commands.library import remove
 from safelight.commands.record import erase
 from safelight.domain.photo import THUMBNAIL_SIZES, Photo, thumbnail_key
 from safelight.ports import Doomed, Ports, Task
-from safelight.reconcile.finding import BATCH, DAY, QUIET, Finding, Page, following, span
+from safelight.reconcile.finding import BATCH, DAY, Finding, Page, following, span
 
 log = structlog.get_logger()
 
@@ -20,12 +20,14 @@ log = structlog.get_logger()
 # (For the disk store that means reading every byte, which finds those that have rotted as well.)
 AUDITED: Final = 100
 AUDIT_SECONDS: Final = 2.0
+# How long (milliseconds) a photo has waited before its task is taken for lost rather than just queued.
+UNHEARD: Final = 5_000
 
 
 async def unattended(ports: Ports, after: str) -> Page:
     """Photos stored but with no worker on them: their task was lost, or their worker died, or they merely wait."""
     now = ports.clock()
-    photos = await ports.db.read(lambda tx: tx.unleased(now, now - QUIET, after, BATCH))
+    photos = await ports.db.read(lambda tx: tx.unleased(now, now - UNHEARD, after, BATCH))
     findings = [
         Finding(photo.id, _silence(photo, now), "queue it again", partial(_queue, ports, photo)) for photo in photos
     ]

@@ -10,12 +10,12 @@ import structlog
 from safelight.commands import astray
 from safelight.commands.astray import Astray
 from safelight.commands.jobs import close_declaration
-from safelight.commands.uploads import expire_uploads, finalize
+from safelight.commands.uploads import QUIET, expire_uploads, finalize
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, photo_of_key
 from safelight.errors import NotUploaded, PhotoError, UploadExpired
 from safelight.ports import Ports, ReadTransaction
-from safelight.reconcile.finding import BATCH, QUIET, Finding, Page, at_once, following, span
+from safelight.reconcile.finding import BATCH, Finding, Page, at_once, following, span
 
 log = structlog.get_logger()
 

@@ -605,6 +605,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/s3": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Told By The Store
+         * @description The store tells of new objects. It says `Authorization: Bearer …` with SAFELIGHT_HOOK_SECRET; without such a
+         *     secret there is nothing here. What it tells that means nothing to Safelight is passed over.
+         */
+        post: operations["told_by_the_store_hooks_s3_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -704,6 +725,10 @@ export interface components {
             url: string;
             /** Expiresat */
             expiresAt: string;
+        };
+        /** Entity */
+        Entity: {
+            object: components["schemas"]["StoredObject"];
         };
         /** FileIn */
         FileIn: {
@@ -878,6 +903,33 @@ export interface components {
             /** Parturls */
             partUrls: components["schemas"]["PartUrlOut"][];
         };
+        /**
+         * Notification
+         * @description Events of S3 and MinIO are `Records`; EventBridge sends one, in `detail`; SeaweedFS one, by `event_type`.
+         */
+        Notification: {
+            /**
+             * Records
+             * @default []
+             */
+            Records: components["schemas"]["Record"][];
+            /**
+             * Detail-Type
+             * @default
+             */
+            "detail-type": string;
+            detail?: components["schemas"]["Entity"] | null;
+            /**
+             * Event Type
+             * @default
+             */
+            event_type: string;
+            /**
+             * Key
+             * @default
+             */
+            key: string;
+        };
         /** OptionsOut */
         OptionsOut: {
             /**
@@ -1047,6 +1099,15 @@ export interface components {
             /** Bytestotal */
             bytesTotal?: number | null;
         };
+        /**
+         * Record
+         * @description One event of S3 (`ObjectCreated:Put`) or MinIO (`s3:ObjectCreated:Put`); its key is URL-encoded.
+         */
+        Record: {
+            /** Eventname */
+            eventName: string;
+            s3?: components["schemas"]["Entity"] | null;
+        };
         /** SignedInOut */
         SignedInOut: {
             /** Token */
@@ -1088,6 +1149,11 @@ export interface components {
             expiresAt: string;
             /** Photos */
             photos: components["schemas"]["PhotoStateOut"][];
+        };
+        /** StoredObject */
+        StoredObject: {
+            /** Key */
+            key: string;
         };
         /** StoredPartOut */
         StoredPartOut: {
@@ -2793,6 +2859,60 @@ export interface operations {
             };
             /** @description It does not exist, or is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    told_by_the_store_hooks_s3_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                authorization?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Notification"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
