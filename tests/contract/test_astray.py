@@ -96,7 +96,7 @@ async def test_what_is_sent_late_or_for_nobody_is_removed(world: World) -> None:
         await world.ports.store.list_parts("originals/ph_nobody.1", orphan)
 
 
-async def test_a_thumbnail_that_is_gone_is_made_again_and_an_original_is_missed(world: World) -> None:
+async def test_j10_a_thumbnail_that_is_gone_is_made_again_and_an_original_is_missed(world: World) -> None:
     data = jpeg()
     photo = await world.declare(data)
     await world.send(photo, data)

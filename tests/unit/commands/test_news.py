@@ -81,7 +81,7 @@ async def _every_command(ports: Ports) -> list[Photo]:
     return sorted(await ports.db.read(lambda tx: tx.photos_of_job(declared.job.id)), key=lambda photo: photo.position)
 
 
-async def test_no_command_fails_because_the_broker_is_away(tmp_path: Path) -> None:
+async def test_j9_no_command_fails_because_the_broker_is_away(tmp_path: Path) -> None:
     async with opened(tmp_path, free_port()) as ports:
         with capture_logs() as logs:
             ended = await _every_command(ports)
