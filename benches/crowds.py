@@ -41,7 +41,7 @@ OVERLOAD_SECONDS = 600.0
 # So many photos are cancelled while sleepers sleep, ten a second, two events each, in less than the two minutes
 # after which a sleeper would be cut off, and leaves them further behind than a replay goes.
 NAP_PHOTOS = 750
-PAUSE = 0.08
+PAUSE = 0.1
 ROUNDS = 50_000
 LOOK_EVERY = 10_000
 PATIENCE = OVERLOAD_SECONDS + 600.0

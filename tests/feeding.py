@@ -38,10 +38,13 @@ def feed(client: Client, items: Sequence[dict[str, Any]], photos: Sequence[bytes
 
 
 def cancel(client: Client, photo_ids: Sequence[str], pause: float = 0.0) -> None:
-    """Cancel photos one after the other: each is a durable event, and a change of the job's counters another."""
-    for photo_id in photo_ids:
+    """Cancel photos one after the other, one every `pause` seconds while the server is as quick as that: each is a
+    durable event, and a change of the job's counters another.
+    """
+    began = time.monotonic()
+    for number, photo_id in enumerate(photo_ids, 1):
         _persist(lambda name=photo_id: client.post(f"/commands/upload/{name}/cancel"), {204})  # type: ignore[misc]
-        time.sleep(pause)
+        time.sleep(max(0.0, began + number * pause - time.monotonic()))
 
 
 def _persist(call: Callable[[], httpx.Response], wanted: set[int]) -> None:
