@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-NAMES = ["jobs", "thumbnails", "ingest", "memory", "fanout"]
+NAMES = ["jobs", "thumbnails", "ingest", "memory", "fanout", "broker"]
 # Minutes long, and of no figure in the README: run when named.
 NAMED = ["faults", "crowds", "shown"]
 RESULTS = Path(__file__).parent / "results"
