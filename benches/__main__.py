@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-NAMES = ["jobs", "thumbnails", "ingest", "memory", "fanout", "signing"]
+NAMES = ["jobs", "thumbnails", "ingest", "memory", "fanout", "signing", "broker"]
 # Minutes long, and of no figure in the README: run when named.
 NAMED = ["faults", "crowds", "browsers", "shown", "disasters", "scaling"]
 RESULTS = Path(__file__).parent / "results"

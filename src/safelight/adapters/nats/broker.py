@@ -25,7 +25,7 @@ log = structlog.get_logger()
 # A three-node cluster takes up to ten seconds to find out that its leader is gone, and to elect another.
 _TRYING_SECONDS: Final = 15.0
 _PATIENCE_SECONDS: Final = 0.5
-_UNTOLD: Final = 1_000
+_AT_ONCE: Final = 2_000
 _CHECK_SECONDS: Final = 2.0
 
 
@@ -62,7 +62,7 @@ class NatsBroker:
         )
         self._subscriptions: set[_Topics] = set()
         self._sending: dict[Task, asyncio.Task[None]] = {}
-        self._overdue: set[Task] = set()
+        self._taken_at = 0.0
         self._closed = False
 
     async def publish(self, topic: str, payload: bytes) -> None:
@@ -76,19 +76,20 @@ class NatsBroker:
         return subscription
 
     async def enqueue(self, task: Task) -> None:
-        self.connection.start()
+        await self.connection.begun()
         if self._closed or task in self._sending:
             return
-        if len(self._sending) >= _UNTOLD:
-            log.warning("task not queued: NATS is away, and too many wait for it already", photo=task.photo_id)
+        if len(self._sending) >= _AT_ONCE:
+            log.debug("task not queued: too many wait for NATS already", photo=task.photo_id)
             return
+        now = asyncio.get_running_loop().time()
+        if not self._sending:
+            self._taken_at = now
         sending = self._sending[task] = asyncio.create_task(self._send(task))
-        sending.add_done_callback(lambda _: self._sent(task))
-        # One waits, to see whether it works; where it does not, the others need not.
-        if not self._overdue:
-            _, waiting = await asyncio.wait([sending], timeout=_PATIENCE_SECONDS)
-            if waiting:
-                self._overdue.add(task)
+        sending.add_done_callback(lambda _: self._sending.pop(task))
+        # Where nothing is taken at all, nobody is held up to see it again.
+        if self.connection.up and now - self._taken_at < 2 * _PATIENCE_SECONDS:
+            await asyncio.wait([sending], timeout=_PATIENCE_SECONDS)
 
     def tasks(self) -> AsyncIterator[Delivery]:
         return _Taker(self._queue)
@@ -142,6 +143,7 @@ class NatsBroker:
                 if not await self._stream.put(task, once):
                     # It waits, perhaps because the hint of it was lost.
                     await self._stream.hint(task.job_id)
+                self._taken_at = clock()
                 return
             except FAILURES as error:
                 self._stream.doubt()
@@ -154,10 +156,6 @@ class NatsBroker:
                 pause = min(2 * pause, 1.0)
             else:
                 await self.connection.wait(until - clock())
-
-    def _sent(self, task: Task) -> None:
-        del self._sending[task]
-        self._overdue.discard(task)
 
 
 class _Taker:

@@ -56,6 +56,14 @@ class Connection:
         if self._keeper is None and not self._closed:
             self._keeper = asyncio.create_task(self._keep(), name="nats")
 
+    async def begun(self) -> None:
+        """Whoever is the first to need it waits for the first try, since that will mostly do."""
+        self.start()
+        if not self._tried.is_set() and not self._closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_SECONDS):
+                    await self._tried.wait()
+
     @property
     def up(self) -> bool:
         """Whether there is a connection, as far as is known."""
@@ -98,7 +106,7 @@ class Connection:
         self, subject: str, payload: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
     ) -> bool:
         """Tell whoever listens. False where it was dropped: no connection, or a server that has not read for long."""
-        await self._begun()
+        await self.begun()
         link = self._link
         if link is None:
             return False
@@ -119,7 +127,7 @@ class Connection:
         self, subject: str, payload: bytes = b"", *, seconds: float, headers: dict[str, str] | None = None
     ) -> Msg:
         """The one answer. Raises one of FAILURES: NoRespondersError where nobody listens, at once."""
-        await self._begun()
+        await self.begun()
         return await self.link.request(subject, payload, timeout=seconds, headers=headers)
 
     async def ask(self, verb: str, *, seconds: float = 5.0, **body: object) -> dict[str, Any]:
@@ -135,7 +143,7 @@ class Connection:
 
         It is called by the loop that reads, so it must not take long.
         """
-        await self._begun()
+        await self.begun()
         listener = Listener(self, subject, arrived)
         self._listeners.add(listener)
         if self._link is not None:
@@ -168,14 +176,6 @@ class Connection:
             link.abandon()
 
     # --- keeping it up ---
-
-    async def _begun(self) -> None:
-        """Whoever is the first to need it waits for the first try, since that will mostly do."""
-        self.start()
-        if not self._tried.is_set() and not self._closed:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_FIRST_SECONDS):
-                    await self._tried.wait()
 
     async def _keep(self) -> None:
         pause = _PAUSES[0]

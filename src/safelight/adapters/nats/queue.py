@@ -1,8 +1,8 @@
 """Taking tasks: the jobs in turn, one at a time, each asked for by a pull on the job's consumer.
 
-There is no polling. The server tells of every task that it stores; a pull to a job that has nothing is answered at
-once, and one to a job that has its bounded number in hand stays with the server until there is room. Since hints are
-core messages, which may be lost, whoever waits looks every few seconds at what there is.
+There is no polling. The server tells of every task that it stores, each delivery says how many more of its job wait,
+and a pull to a job that has its bounded number in hand stays with the server until there is room. Since what the server
+tells may be lost, and nothing tells of tasks whose taker died, whoever waits looks every few seconds at what there is.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ from safelight.ports.broker import Task
 
 log = structlog.get_logger()
 
-# How long a pull stays with the server where a job has no room, or what comes then is kept for the next who takes.
-_STANDING_SECONDS: Final = 2.0
-# A job that has neither answered nor delivered within this time has no room; the next job's turn comes.
-_ANSWER_SECONDS: Final = 0.02
+# How long a pull stays with the server, and what comes when nobody here waits any more is kept for the next who does.
+# Together they bound how often a task goes from hand to hand unseen, each of which counts as a delivery.
+_STANDING_SECONDS: Final = 0.4
+_SPARE_SECONDS: Final = 0.1
+# A job that has not delivered within so many times what an answer took of late has no room; the next one's turn comes.
+_PATIENCE: Final = 4.0
+_PATIENCE_SECONDS: Final = (0.003, 0.05)
 _LOOK_EVERY: Final = 3.0
-_LIST_EVERY: Final = 10
+# Looking takes at most this share of the time of one who waits, however much there is to be seen.
+_LOOK_SHARE: Final = 0.05
 _SETTLE_SECONDS: Final = 0.25
 # After what is said of a consumer that has no leader just now.
 _PAUSE_SECONDS: Final = 0.25
@@ -69,8 +73,8 @@ class TaskQueue:
         self._inbox = f"_INBOX.{secrets.token_hex(11)}"
         self._listeners: list[Listener] = []
         self._background: set[asyncio.Task[None]] = set()
-        self._looks = 0
         self._look_at = 0.0
+        self._answer = _PATIENCE_SECONDS[1] / _PATIENCE
         self._closed = False
         connection.on_renewal(self._renewed)
 
@@ -118,7 +122,6 @@ class TaskQueue:
             self._ready_again(job_id)
 
     def _renewed(self) -> None:
-        self._looks = 0
         self._look_at = 0.0
         self._asked.clear()
         self._ready.clear()
@@ -137,27 +140,26 @@ class TaskQueue:
         return max(0.0, min([self._look_at, *(until for until, _ in self._asked.values())]) - self._clock()) + 0.001
 
     async def _look(self) -> None:
-        """Learn of the jobs that were taken from of late and, the first time and every tenth, of all that wait."""
-        whole = self._looks % _LIST_EVERY == 0
+        """Ask every job of which a task waits or is in hand: nothing tells when one's taker has died."""
+        began = self._clock()
         try:
             await self._stream.make()
-            jobs = set(await self._consumers.jobs())
-            if await self._stream.look() and whole:
-                jobs |= {task.job_id for task in await self._stream.tasks(State.TASK)}
+            waiting = await self._stream.tasks(State.TASK) if await self._stream.look() else []
         except FAILURES as error:
             log.info("tasks not looked for", reason=f"{type(error).__name__}: {error}")
             self._stream.doubt()
             self._look_at = self._clock() + _PAUSE_SECONDS
             return
-        self._looks += 1
-        self._look_at = self._clock() + _LOOK_EVERY
+        jobs = sorted({task.job_id for task in waiting})
         # Together: the job made ready first would be served first, however often.
-        making = [task for job_id in sorted(jobs) if (task := self._consumers.want(job_id)) is not None]
+        making = [task for job_id in jobs if (task := self._consumers.want(job_id)) is not None]
         if making:
             await asyncio.wait(making, timeout=_SETTLE_SECONDS)
         for job_id in jobs:
-            if job_id in self._consumers:
+            if job_id in self._consumers and job_id not in self._ready:
                 self._ready_again(job_id)
+        now = self._clock()
+        self._look_at = now + max(min(_LOOK_EVERY, self._redeliver_after), (now - began) / _LOOK_SHARE)
 
     # --- asking ---
 
@@ -168,16 +170,20 @@ class TaskQueue:
         self._listeners.append(await self._connection.listen(f"{self._stream.hints}.>", self._hinted))
 
     async def _ask(self, job_id: str) -> None:
-        self._asked[job_id] = self._clock() + _STANDING_SECONDS, self._ready[job_id]
+        began = self._clock()
+        self._asked[job_id] = began + _STANDING_SECONDS + _PAUSE_SECONDS, self._ready[job_id]
         await self._connection.publish(
             f"$JS.API.CONSUMER.MSG.NEXT.{self._stream.name}.{subjects.token(job_id)}",
-            b'{"batch":1,"no_wait":true,"expires":%d}' % int(_STANDING_SECONDS * 1e9),
+            b'{"batch":1,"expires":%d}' % int(_STANDING_SECONDS * 1e9),
             reply=f"{self._inbox}.{subjects.token(job_id)}",
         )
-        until = self._clock() + _ANSWER_SECONDS
+        least, most = _PATIENCE_SECONDS
+        until = began + min(max(least, _PATIENCE * self._answer), most)
         while job_id in self._asked and not self._arrived and not self._closed:
             if not await self._news_within(until - self._clock()):
                 return
+        if self._arrived:
+            self._answer += (self._clock() - began - self._answer) / 8
 
     def _answered(self, message: Msg) -> None:
         task = self._stream.task(message.subject) if message.reply else None
@@ -189,31 +195,48 @@ class TaskQueue:
         self._news.set()
 
     def _delivered(self, task: Task, message: Msg) -> None:
-        self._asked.pop(task.job_id, None)
+        _, hint = self._asked.pop(task.job_id, (0.0, -1))
+        if not message.metadata.num_pending:
+            self._drained(task.job_id, hint)
         if task.job_id in self._ready:
             self._ready.move_to_end(task.job_id)
         delivery = InHand(self._connection, self._stream, task, message, self._redeliver_after, self._in_hand.discard)
         self._in_hand.add(delivery)
         arrived = delivery, message.metadata.num_delivered
         self._arrived.append(arrived)
-        asyncio.get_running_loop().call_later(_STANDING_SECONDS, self._unwanted, arrived)
+        asyncio.get_running_loop().call_later(_SPARE_SECONDS, self._unwanted, arrived)
 
     def _refused(self, job_id: str, status: str) -> None:
         _, hint = self._asked.pop(job_id, (0.0, -1))
         match status:
-            case api.StatusCode.NO_MESSAGES:
-                if self._ready.get(job_id) == hint:  # else there was news since
-                    del self._ready[job_id]
             case api.StatusCode.SERVICE_UNAVAILABLE:  # there is no consumer
                 self._ready.pop(job_id, None)
                 self._consumers.forget(job_id)
                 self._consumers.want(job_id)
-            case api.StatusCode.CONFLICT:  # it changes leaders, or goes
+            case api.StatusCode.REQUEST_TIMEOUT if job_id in self._ready:  # no room, or nothing there
+                self._asked[job_id] = self._clock() + _LOOK_EVERY, hint
+                self._spawn(self._examine(job_id, hint))
+            case _:  # it changes leaders, or goes
                 self._asked[job_id] = self._clock() + _PAUSE_SECONDS, hint
+
+    async def _examine(self, job_id: str, hint: int) -> None:
+        """A job that has delivered nothing is asked again only if something of it waits."""
+        try:
+            if not await self._consumers.pending(job_id):
+                self._drained(job_id, hint)
+        except FAILURES as error:
+            log.debug("consumer not examined", reason=str(error))
+        self._asked.pop(job_id, None)
+        self._news.set()
+
+    def _drained(self, job_id: str, hint: int) -> None:
+        """Nothing of it waits, unless there was a hint since it was asked."""
+        if self._ready.get(job_id) == hint:
+            del self._ready[job_id]
 
     def _unwanted(self, arrived: tuple[InHand, int]) -> None:
         """A delivery for which nobody came: others may have it."""
-        if arrived in self._arrived and not self._turn.locked():
+        if arrived in self._arrived:
             self._arrived.remove(arrived)
             self._spawn(arrived[0].give_back())
 
