@@ -146,7 +146,7 @@ def test_a_server_told_to_stop_ends_in_order(start: Callable[..., Server]) -> No
         photos = [jpeg(1600, 1200, seed=n) for n in range(20)]
         created = _ingest(client, photos)
         server.stop()
-        assert "Application shutdown complete" in server.log
+        assert "ended, with everything written" in server.log
         server.start()
         client.ended(created["jobId"])
         _account_is_whole(client, created, photos)

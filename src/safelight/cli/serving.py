@@ -136,6 +136,7 @@ class DrainingServer(uvicorn.Server):
             if isinstance(problem, Exception):
                 words.error("live clients are not sent away one by one", exc_info=problem)
         await super().shutdown(sockets)
+        words.info("ended, with everything written")
 
 
 def address(settings: Settings, port: int) -> str:
