@@ -81,4 +81,8 @@ class Pieces:
         if piece.index != len(self._pieces):
             return None
         self._pieces.append(piece.data)
-        return b"".join(self._pieces) if piece.last else None
+        if not piece.last:
+            return None
+        whole = b"".join(self._pieces)
+        self._pieces.clear()  # or the next thing, its first piece lost, would go on from here
+        return whole
