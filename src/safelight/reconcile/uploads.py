@@ -23,6 +23,8 @@ log = structlog.get_logger()
 # costs the store a call or two.
 REST: Final = 10 * 60 * 1000
 COMPARED: Final = 100
+# Jobs past their deadline that are looked at in one round, each with all its photos.
+OVERDUE: Final = 50
 # How old (milliseconds) an upload without a row must be before it is an orphan rather than one just being declared.
 ORPHAN_AGE: Final = 3600 * 1000
 
@@ -96,7 +98,7 @@ async def overdue(ports: Ports, after: str) -> Page:
     now = ports.clock()
 
     def work(tx: ReadTransaction) -> tuple[list[str], list[tuple[Job, int]]]:
-        jobs = tx.overdue(now, after, BATCH)
+        jobs = tx.overdue(now, after, OVERDUE)
         unsent = [sum(photo.status in AWAITING_BYTES for photo in tx.photos_of_job(job.id)) for job in jobs]
         return [job.id for job in jobs], list(zip(jobs, unsent, strict=True))
 
@@ -113,7 +115,7 @@ async def overdue(ports: Ports, after: str) -> Page:
         # One whose photos are all being processed ends by itself.
         if unsent or (job.expected_count or 0) > job.total_count
     ]
-    return Page(findings, following(ids, BATCH))
+    return Page(findings, following(ids, OVERDUE))
 
 
 async def _waiting(ports: Ports, keys: list[str]) -> list[Photo]:

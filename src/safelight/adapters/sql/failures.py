@@ -28,7 +28,8 @@ _AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.TargetServerAttributeNotMatched,
+    # No host of several is the primary; or asyncpg lost count of a connection that ended while it was made.
+    asyncpg.InternalClientError,
 )
 # Statements prepared before a migration that changed what they give: another connection prepares them anew.
 _STALE = (asyncpg.InvalidCachedStatementError,)
