@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.sync_api import Page, Playwright, expect, sync_playwright
+from tests.e2e import live
 from tests.e2e.browsing import Tab, launch, visit
 from tests.feeding import cancel, feed
 from tests.pictures import jpeg
@@ -34,19 +35,7 @@ PATIENCE = 300.0
 ADMIN = "root@example.org"
 # What the page may be told to take. Those that begin with `iframe-` are what sockjs-client takes on pages of other
 # origins, where the plain ones do not work.
-TRANSPORTS = [
-    "websocket",
-    "sockjs-websocket",
-    "xhr-streaming",
-    "eventsource",
-    "htmlfile",
-    "xhr-polling",
-    "jsonp-polling",
-    "iframe-eventsource",
-    "iframe-htmlfile",
-    "iframe-xhr-polling",
-    "long-poll",
-]
+TRANSPORTS = [*live.TRANSPORTS, "iframe-eventsource", "iframe-htmlfile", "iframe-xhr-polling"]
 # Durable events alone: byte progress has no number, and may be skipped.
 DELIVERED = """
 ([jobId, after]) => window.delivered.filter((event) => event.jobId === jobId && event.seq > after)
