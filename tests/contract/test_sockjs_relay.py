@@ -16,7 +16,7 @@ from safelight.adapters.nats.connection import Connection
 from safelight.adapters.nats.servers import parse
 from safelight.realtime.sockjs import AnyOrigin, HomeLost, MemoryRelay, Options, Relay, SockJS, SockJSSession
 from safelight.realtime.sockjs.delivery import SHUTDOWN
-from safelight.realtime.sockjs.relay import Answer, Head, Piece, Request
+from safelight.realtime.sockjs.relay import Answer, Head, Piece, Request, Serve
 from safelight.realtime.sockjs.remote import RemoteRelay
 
 REQUEST = Request("s", "POST", "/0/s/xhr", b"c=x", ((b"host", b"h"), (b"x", b"\xff")), b'["a"]\x00')
@@ -372,6 +372,52 @@ async def test_two_processes_that_open_a_session_at_once_open_one(pair: tuple[So
     assert await post(pair[0], "/0/s/xhr_send", '["a"]') == (204, "")
     assert [await poll for poll in waiting] == [(200, 'a["a"]\n')]
     assert sum(map(len, pair)) == 1
+
+
+class Pending(MemoryRelay):
+    """A relay that takes its time over a claim."""
+
+    def __init__(self, other: MemoryRelay) -> None:
+        super().__init__(other._homes)
+        self.claiming = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def claim(self, session_id: str, serve: Serve) -> bool:
+        self.claiming.set()
+        await self.go_on.wait()
+        return await super().claim(session_id, serve)
+
+
+async def test_what_is_sent_while_two_open_a_session_reaches_the_one_that_is_opened() -> None:
+    slow = Pending(quick := MemoryRelay())
+    here, there = (SockJS(echo, options=OPTIONS, relay=relay) for relay in (slow, quick))
+    poll = asyncio.create_task(post(here, "/0/s/xhr"))
+    await until(slow.claiming)
+    assert await post(there, "/0/s/xhr") == (200, "o\n")
+    sent = asyncio.create_task(post(here, "/0/s/xhr_send", '["a"]'))
+    await asyncio.sleep(0)
+    slow.go_on.set()
+    assert await sent == (204, "")
+    assert await poll == (200, 'a["a"]\n')
+    assert (len(here), len(there)) == (0, 1)
+    await here.close()
+    await there.close()
+
+
+async def test_a_session_that_finds_no_room_once_it_is_claimed_is_given_up() -> None:
+    slow = Pending(quick := MemoryRelay())
+    narrow = replace(OPTIONS, max_sessions=1)
+    here, there = SockJS(echo, options=narrow, relay=slow), SockJS(echo, options=OPTIONS, relay=quick)
+    polls = [asyncio.create_task(post(here, f"/0/{name}/xhr")) for name in "st"]
+    await until(slow.claiming)
+    await asyncio.sleep(0)
+    slow.go_on.set()
+    first, second = [await poll for poll in polls]
+    assert first == (200, "o\n")
+    assert second[0] == 503
+    assert await post(there, "/0/t/xhr") == (200, "o\n")
+    await here.close()
+    await there.close()
 
 
 class Severed:

@@ -78,7 +78,7 @@ class Exchange:
             pass  # the client has gone: there is nobody to answer
 
     async def _take(self, route: routes.Dispatch, path: str) -> None:
-        session = self._registry.get(route.session_id)
+        session = await self._registry.find(route.session_id)
         if session is None:
             # Without others there is no need to read what is not for anybody.
             body = await read(self._receive, self._limit) if self._forwards else b""
@@ -95,12 +95,12 @@ class Exchange:
     async def _give(self, route: routes.Receive, path: str) -> None:
         transport = route.transport
         callback = callback_of(self._query()) if transport.callback else ""
-        session = self._registry.get(route.session_id)
+        session = await self._registry.find(route.session_id)
         if session is None:
             if await self._forward(route.session_id, path, b""):
                 return
             # Another request may have opened it meanwhile.
-            session = self._registry.get(route.session_id) or await self._open(route)
+            session = await self._registry.find(route.session_id) or await self._open(route)
         if session is None:
             # No room; or another process was quicker to open it, and answers.
             if not await self._forward(route.session_id, path, b""):
@@ -111,22 +111,25 @@ class Exchange:
             await deliver(session, transport, callback, head, scope=self._scope, receive=self._receive, send=self._send)
 
     async def _open(self, route: routes.Receive) -> SockJSSession | None:
-        session = self._registry.open(route.transport.name, self._headers, name=route.session_id)
-        if session is None:
+        """A new session, of this process; None where there is no room, or where another process was quicker."""
+        name = route.session_id
+        if self._registry.full:
             return None
-        # Before the client learns of it, and sends the next request to wherever.
-        if self._relay is not None:
-            await self._registry.freed(route.session_id)
-            if not await self._relay.claim(route.session_id, self._place.serve):
-                self._registry.disown(session)
+        with self._registry.settling(name):
+            # Before there is a session: what it took in would be lost with it. And before the client learns of it, and
+            # sends the next request to wherever.
+            if self._relay is not None and not await self._relay.claim(name, self._place.serve):
                 return None
-        self._registry.start(session)
-        return session
+            session = self._registry.open(route.transport.name, self._headers, name=name)
+            if session is not None:
+                self._registry.start(session)
+            elif self._relay is not None:
+                await self._relay.release(name)
+            return session
 
     async def _forward(self, session_id: str, path: str, body: bytes) -> bool:
         if self._relay is None or not self._forwards:
             return False
-        await self._registry.freed(session_id)
         headers = tuple(self._scope["headers"])
         query = self._scope["query_string"]
         request = Request(session_id, self._scope["method"], path, query, headers, body)

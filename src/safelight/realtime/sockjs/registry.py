@@ -34,26 +34,41 @@ class Registry:
         self._named: dict[str, SockJSSession] = {}
         self._timer: Timer[SockJSSession] = Timer(clock, self._ring)
         self._busy: set[asyncio.Task[Any]] = set()
-        self._releasing: dict[str, asyncio.Future[None]] = {}
+        self._settling: dict[str, asyncio.Future[None]] = {}
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def get(self, name: str) -> SockJSSession | None:
-        """The session that a client means by this name."""
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another session, or there are to be no more at all."""
+        return self._closed or len(self._sessions) >= self._options.max_sessions
+
+    async def find(self, name: str) -> SockJSSession | None:
+        """The session that a client means by this name, as soon as that is settled between the processes.
+
+        One that has just gone is still being given up; one that is being opened may turn out to be another process's.
+        """
+        while (settling := self._settling.get(name)) is not None:
+            await asyncio.wait([settling])
         return self._named.get(name)
 
-    async def freed(self, name: str) -> None:
-        """Return once the others know that a session of this name, which has just gone, is not here any more."""
-        if (releasing := self._releasing.get(name)) is not None:
-            await asyncio.wait([releasing])
+    @contextmanager
+    def settling(self, name: str) -> Iterator[None]:
+        """Whose session a name is, is being found out: whoever looks for it waits. `find` must just have returned."""
+        settled = self._settling[name] = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            del self._settling[name]
+            settled.set_result(None)
 
     def open(
         self, transport: str, headers: Headers, *, name: str | None = None, subprotocol: str | None = None
     ) -> SockJSSession | None:
         """A new session, its handler not yet started; None where there is no room, or no more sessions at all."""
-        if self._closed or len(self._sessions) >= self._options.max_sessions:
+        if self.full:
             return None
         session = SockJSSession(
             SessionState(self._options, self._clock(), framed=transport != "raw-websocket"),
@@ -68,13 +83,6 @@ class Registry:
             self._named[name] = session
         self._look_after(session)
         return session
-
-    def disown(self, session: SockJSSession) -> None:
-        """Drop a session that has not begun: its name is another process's."""
-        name, self._sessions[session] = self._sessions[session], None
-        if name is not None:
-            del self._named[name]
-        session.drop()
 
     def start(self, session: SockJSSession) -> None:
         """Run the handler, whose end is the session's."""
@@ -105,7 +113,7 @@ class Registry:
             session.drop()
             if session.running:
                 session.cut()
-        if left := handlers | set(self._releasing.values()):
+        if left := handlers | set(self._settling.values()):
             await asyncio.wait(left, timeout=self._options.handler_grace)
         self._timer.close()
 
@@ -121,8 +129,8 @@ class Registry:
         if name is not None and self._named.get(name) is session:
             del self._named[name]
             if self._forgotten is not None:
-                releasing = self._releasing[name] = asyncio.ensure_future(self._forgotten(name))
-                releasing.add_done_callback(lambda _: self._releasing.pop(name))
+                releasing = self._settling[name] = asyncio.ensure_future(self._forgotten(name))
+                releasing.add_done_callback(lambda _: self._settling.pop(name))
         self._timer.forget(session)
         if session.running:
             self._timer.by(session, self._clock() + self._options.handler_grace)
