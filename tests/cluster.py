@@ -47,20 +47,23 @@ class Cluster:
         """A client with an account of its own, through the proxy."""
         return Client(self.url, email or f"{secrets.token_hex(6)}@example.org")
 
-    def commits(self) -> int:
-        """Transactions that PostgreSQL has committed in Safelight's database so far."""
+    def query(self, statement: str) -> list[asyncpg.Record]:
+        """What Safelight's database answers."""
 
-        async def ask() -> int:
+        async def ask() -> list[asyncpg.Record]:
             connection = await asyncpg.connect(self.settings["database_url"])
             try:
-                found: int = await connection.fetchval(
-                    "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-                )
+                found: list[asyncpg.Record] = await connection.fetch(statement)
                 return found
             finally:
                 await connection.close()
 
         return asyncio.run(ask())
+
+    def commits(self) -> int:
+        """Transactions that PostgreSQL has committed in Safelight's database so far."""
+        found: int = self.query("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")[0][0]
+        return found
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> float:
         """Wait until something holds, however often asking fails meanwhile; returns the seconds that it took."""
@@ -74,6 +77,13 @@ class Cluster:
             if time.monotonic() - began > seconds:
                 raise AssertionError(f"not within {seconds} s: {what}")
             time.sleep(0.1)
+
+
+def restart(process: Server, environment: dict[str, str] | None = None) -> None:
+    """End it as an upgrade does, and start it in its place, with this added to its environment."""
+    process.stop()
+    process.environment.update(environment or {})
+    process.start()
 
 
 @contextmanager
