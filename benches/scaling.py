@@ -81,15 +81,25 @@ def _throughput(machines: Cluster) -> dict[str, float]:
 
 
 def _cost(machines: Cluster) -> dict[str, float]:
-    """Database statements and commits, and broker messages, of a photo's life from its declaration on."""
-    before = _counters(machines)
+    """Commits, broker messages, and the CPU of server and worker beside decoding, of a photo's life."""
+    before, cpu = _counters(machines), _cpu(machines)
     with machines.client() as client:
         photos = [jpeg(seed=number) for number in range(COUNTED)]
         created = client.declare(*((f"{number}.jpg", len(photo)) for number, photo in enumerate(photos)))
         feed(client, created["items"], photos, AT_ONCE)
         machines.until(lambda: client.job(created["jobId"])["status"] == "COMPLETED", "all photos", 300)
-    after = _counters(machines)
-    return {name: round((after[name] - before[name]) / COUNTED, 1) for name in after}
+    after, spent = _counters(machines), _cpu(machines)
+    return {
+        **{name: round((after[name] - before[name]) / COUNTED, 1) for name in after},
+        **{name: round(1_000 * (spent[name] - cpu[name]) / COUNTED, 1) for name in spent},
+    }
+
+
+def _cpu(machines: Cluster) -> dict[str, float]:
+    return {
+        "server_cpu_ms": sum(server.cpu_seconds() for server in machines.servers),
+        "worker_cpu_ms": sum(worker.cpu_seconds() for worker in machines.workers),
+    }
 
 
 def _rest(machines: Cluster) -> dict[str, float]:
