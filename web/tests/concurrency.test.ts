@@ -19,7 +19,7 @@ function bestOf(link: Link): { inFlight: number; most: number } {
 
 describe('Concurrency', () => {
   const random = chance(2026);
-  const links = Array.from({ length: 16 }, () => ({
+  const links = Array.from({ length: 10 }, () => ({
     mbit: Math.round(10 * 40 ** random()),
     latency: Math.round(20 * 25 ** random()),
     bytes: Math.round(50_000 * 60 ** random()),

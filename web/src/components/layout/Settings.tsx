@@ -1,7 +1,9 @@
 import { useId, useRef } from 'react';
 import { useStore } from 'zustand';
-import { DEFAULT_LIMIT, MOST_REQUESTS, settingsStore, type Theme } from '../../stores/settingsStore';
+import { DEFAULT_LIMIT, LEAST_BANDWIDTH, MOST_REQUESTS, settingsStore, type Theme } from '../../stores/settingsStore';
 import { IconButton } from '../icons';
+
+const MB = 1_000_000;
 
 const THEMES: { id: Theme; label: string }[] = [
   { id: 'system', label: 'As the system has it' },
@@ -11,10 +13,12 @@ const THEMES: { id: Theme; label: string }[] = [
 
 /** What a person may set in this browser. */
 export function Settings() {
-  const { limit, theme } = useStore(settingsStore);
+  const { limit, bandwidth, theme } = useStore(settingsStore);
   const dialog = useRef<HTMLDialogElement>(null);
   const limitId = useId();
   const helpId = useId();
+  const bandwidthId = useId();
+  const bandwidthHelpId = useId();
   return (
     <>
       <IconButton icon="settings" label="Settings" onClick={() => dialog.current?.showModal()} />
@@ -34,8 +38,27 @@ export function Settings() {
           }}
         />
         <p id={helpId} className="hint">
-          How many photos and parts of photos are sent at the same time, {DEFAULT_LIMIT} unless you change it. A server
-          reached over HTTP/1.1 gets as many as the browser opens connections.
+          How many photos and parts of photos are sent at the same time at most, {DEFAULT_LIMIT} unless you change it.
+          As many of these are used as make it faster; a server reached over HTTP/1.1 gets as many as the browser opens
+          connections.
+        </p>
+        <label htmlFor={bandwidthId}>Most megabytes a second</label>
+        <input
+          id={bandwidthId}
+          type="number"
+          min={LEAST_BANDWIDTH / MB}
+          step="any"
+          placeholder="no limit"
+          defaultValue={bandwidth === null ? '' : bandwidth / MB}
+          aria-describedby={bandwidthHelpId}
+          onChange={({ target }) => {
+            if (target.value === '' && !target.validity.badInput) settingsStore.setState({ bandwidth: null });
+            else if (target.validity.valid)
+              settingsStore.setState({ bandwidth: Math.floor(target.valueAsNumber * MB) });
+          }}
+        />
+        <p id={bandwidthHelpId} className="hint">
+          So much is sent in the mean, with pauses between photos; leave it empty to send as fast as the line allows.
         </p>
         <fieldset>
           <legend>Appearance</legend>

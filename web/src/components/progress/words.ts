@@ -38,6 +38,8 @@ function sendingWords({ phase, held, errorMessage, bytes, bytesSent }: PhotoRow)
       return 'Server out of reach; goes on by itself';
     case 'interrupted':
       return 'Interrupted; tries again by itself';
+    case 'stalled':
+      return 'Stood still for 30 s; tries again by itself';
     case 'busy':
       return 'Server busy; tries again by itself';
     case 'signed-out':
