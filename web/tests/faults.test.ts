@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, HeldBack, NetworkError, Stalled } from '../src/lib/api/errors';
 import { refusalOf } from '../src/lib/s3/refusal';
-import { failureOf, type Fault, FAULTS, faultOf, Stopped } from '../src/lib/upload/faults';
+import { failureOf, type Fault, FAULTS, faultOf, Stopped, wordsOf } from '../src/lib/upload/faults';
 import { freshUntil } from '../src/lib/upload/freshness';
 import { unreadable } from '../src/lib/upload/original';
 
@@ -42,8 +42,8 @@ describe('faults', () => {
   });
 
   it('has words for each that say what to do, and lets the server’s own go before', () => {
-    for (const { words } of Object.values(FAULTS)) expect(words).toMatch(/\. .+\.$|: .+\.$/);
-    expect(failureOf(new Stopped('vanished'))).toEqual({ code: 'upload-vanished', message: FAULTS.vanished.words });
+    for (const fault of Object.keys(FAULTS) as Fault[]) expect(wordsOf(fault)).toMatch(/\. .+\.$|: .+\.$/);
+    expect(failureOf(new Stopped('vanished'))).toEqual({ code: 'upload-vanished', message: wordsOf('vanished') });
     expect(failureOf(answer(413, 'file-too-large'))).toEqual({
       code: 'file-too-large',
       message: 'Says file-too-large.',

@@ -1,4 +1,5 @@
 import { createStore } from 'zustand/vanilla';
+import { type Language, LANGUAGES } from '../texts';
 
 export const DEFAULT_LIMIT = 100;
 export const MOST_REQUESTS = 256;
@@ -14,6 +15,8 @@ export interface Settings {
   /** Most bytes a second that are sent, in the mean over seconds; null for as many as go. */
   bandwidth: number | null;
   theme: Theme;
+  /** `system`: as the browser asks for it. */
+  language: 'system' | Language;
 }
 
 /** What a person set in this browser, kept over reloads. */
@@ -30,10 +33,11 @@ function read(kept: string | null): Settings {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // not ours: the defaults will do
   }
-  const { limit, bandwidth, theme } = found;
+  const { limit, bandwidth, theme, language } = found;
   return {
     limit: typeof limit === 'number' && limit >= 1 && limit <= MOST_REQUESTS ? Math.floor(limit) : DEFAULT_LIMIT,
     bandwidth: typeof bandwidth === 'number' && bandwidth >= LEAST_BANDWIDTH ? Math.floor(bandwidth) : null,
     theme: theme === 'dark' || theme === 'light' ? theme : 'system',
+    language: LANGUAGES.find(({ id }) => id === language)?.id ?? 'system',
   };
 }

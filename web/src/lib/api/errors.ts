@@ -1,3 +1,4 @@
+import { say } from '../../texts';
 import type { Problem } from '../../types/wire';
 
 /** An answer that is not a success. `code` is stable, `message` the sentence that says what to do. */
@@ -39,12 +40,9 @@ export function problemOf(status: number, body: string, retryAfterMs: number | n
   return new ApiError(status, problem.code ?? `http-${status}`, sentence, retryAfterMs, problem.errors ?? []);
 }
 
-/** What to do where the server does not answer. */
-export const UNREACHABLE = 'The server cannot be reached. Check the connection, then try again.';
-
 /** The sentence to show a person for any error. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof ApiError) return error.message;
-  if (error instanceof NetworkError) return UNREACHABLE;
+  if (error instanceof NetworkError) return say('fault.offline');
   return error instanceof Error ? error.message : String(error);
 }

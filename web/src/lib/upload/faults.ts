@@ -1,4 +1,5 @@
-import { ApiError, NetworkError, Stalled, UNREACHABLE } from '../api/errors';
+import { say } from '../../texts';
+import { ApiError, NetworkError, Stalled } from '../api/errors';
 
 /** What can go wrong on a photo's way to the store. */
 export type Fault =
@@ -19,11 +20,11 @@ export type Fault =
 /**
  * What cures a fault. `reconnect`: wait until the server answers, however long that takes. `wait`: as long as the server
  * says, or longer each time, without end. `again`: likewise, but not for ever. `renew`: another signed URL. `sign-in`:
- * somebody must. `choose`: the file must be chosen anew. `stop`: nothing here; the words say what to do.
+ * somebody must. `choose`: the file must be chosen anew. `stop`: nothing here; the words (`fault.…`) say what to do.
  */
 export type Recovery = 'reconnect' | 'wait' | 'again' | 'renew' | 'sign-in' | 'choose' | 'stop';
 
-/** What a row shows while a fault is being waited out. */
+/** What a row shows (the text `phase.…`) while a fault is being waited out. */
 export type Waiting = 'unreachable' | 'interrupted' | 'stalled' | 'busy' | 'signed-out';
 
 interface Entry {
@@ -31,8 +32,6 @@ interface Entry {
   waiting: Waiting | null;
   /** Whether fewer requests at once might have had none of it. */
   strain: boolean;
-  /** What to do about it, for a person. The server's own sentence, where there is one, is more exact and goes before. */
-  words: string;
 }
 
 export const FAULTS: Readonly<Record<Fault, Entry>> = {
@@ -40,82 +39,66 @@ export const FAULTS: Readonly<Record<Fault, Entry>> = {
     recovery: 'reconnect',
     waiting: 'interrupted',
     strain: true,
-    words: UNREACHABLE,
   },
   stalled: {
     recovery: 'reconnect',
     waiting: 'stalled',
     strain: true,
-    words: 'No byte got through for half a minute. Check the connection, then try again.',
   },
   unavailable: {
     recovery: 'wait',
     waiting: 'unreachable',
     strain: true,
-    words: 'The server is starting, or is away behind its proxy. Wait a moment, then try again.',
   },
   throttled: {
     recovery: 'wait',
     waiting: 'busy',
     strain: true,
-    words: 'The server asks for patience. Wait a moment, then try again.',
   },
   'signed-out': {
     recovery: 'sign-in',
     waiting: 'signed-out',
     strain: false,
-    words: 'You are signed out. Sign in again; the upload goes on from where it was.',
   },
   expired: {
     recovery: 'renew',
     waiting: null,
     strain: false,
-    words:
-      'The store refused one signed address after the other. Check that the clocks of server and store are right, then retry.',
   },
   changed: {
     recovery: 'choose',
     waiting: null,
     strain: false,
-    words: 'The file was changed on the disk after it was chosen. Choose it again.',
   },
   vanished: {
     recovery: 'choose',
     waiting: null,
     strain: false,
-    words: 'The file is no longer where it was chosen: moved, renamed or deleted. Put it back, or choose it again.',
   },
   quota: {
     recovery: 'again',
     waiting: 'busy',
     strain: false,
-    words: 'There is no room left where photos are stored. Nothing was lost: have room made there, then retry.',
   },
   corrupted: {
     recovery: 'stop',
     waiting: null,
     strain: false,
-    words:
-      'The bytes that arrived differ from the file, three times in a row. Check the network and the disk, then retry.',
   },
   'cut-off': {
     recovery: 'stop',
     waiting: null,
     strain: false,
-    words:
-      'The bytes do not get through although the server answers. Try again; where photos go to another host, its CORS rules must allow this page.',
   },
   'server-fault': {
     recovery: 'again',
     waiting: 'busy',
     strain: true,
-    words: 'Something went wrong inside the server. Try again; its log says what it was.',
   },
   refused: {
     recovery: 'stop',
     waiting: null,
     strain: false,
-    words: 'The server does not take this file, and did not say why. Try again, or choose another one.',
   },
 };
 
@@ -148,7 +131,7 @@ export class Stopped extends Error {
     readonly fault: 'changed' | 'vanished' | 'corrupted' | 'cut-off',
     options?: ErrorOptions,
   ) {
-    super(FAULTS[fault].words, options);
+    super(wordsOf(fault), options);
   }
 }
 
@@ -160,6 +143,11 @@ export function faultOf(error: unknown): Fault | null {
   return error instanceof Stopped ? error.fault : null;
 }
 
+/** What to do about a fault, for a person. The server's own sentence, where there is one, is more exact and goes before. */
+export function wordsOf(fault: Fault): string {
+  return say(`fault.${fault}`);
+}
+
 /** The table's line for an error; null likewise. */
 export function entryOf(error: unknown): Entry | null {
   const fault = faultOf(error);
@@ -169,7 +157,7 @@ export function entryOf(error: unknown): Entry | null {
 /** Code and sentence of an upload that has stopped for good. */
 export function failureOf(error: unknown): { code: string; message: string } {
   const fault = faultOf(error);
-  if (error instanceof ApiError && fault) return { code: error.code, message: error.message || FAULTS[fault].words };
-  if (fault) return { code: `upload-${fault}`, message: FAULTS[fault].words };
+  if (error instanceof ApiError && fault) return { code: error.code, message: error.message || wordsOf(fault) };
+  if (fault) return { code: `upload-${fault}`, message: wordsOf(fault) };
   return { code: 'upload-stopped', message: error instanceof Error ? error.message : String(error) };
 }
