@@ -10,7 +10,11 @@ export interface Declared {
   /** One for each file of this call, in their order. */
   items: Item[];
   files: SourceFile[];
+  /** What was declared of each: asking the file again may find that it has changed. */
+  described: Described[];
 }
+
+type Described = FileIn & { lastModified: number };
 
 type DeclareApi = Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot'>;
 
@@ -35,11 +39,12 @@ export async function declare(
     patience,
   );
   const { jobId } = created;
-  onDeclared({ jobId, items: created.items, files: first });
+  onDeclared({ jobId, items: created.items, files: first, described });
   for (let start = MAX_FILES; start < files.length; start += MAX_FILES) {
     const chunk = files.slice(start, start + MAX_FILES);
-    const items = await addFiles(api, jobId, chunk, start, patience);
-    onDeclared({ jobId, items, files: chunk });
+    const described = await mapInTurns(chunk, fileIn);
+    const items = await addFiles(api, jobId, described, start, patience);
+    onDeclared({ jobId, items, files: chunk, described });
   }
 }
 
@@ -47,17 +52,16 @@ export async function declare(
 async function addFiles(
   api: DeclareApi,
   jobId: string,
-  chunk: readonly SourceFile[],
+  described: FileIn[],
   start: number,
   patience: Patience,
 ): Promise<Item[]> {
   let unsure = false;
-  const described = await mapInTurns(chunk, fileIn);
   return persist(async () => {
     if (unsure) {
       const { photos } = await api.snapshot(jobId, patience.signal);
-      const declared = photos.slice(start, start + chunk.length);
-      if (declared.length === chunk.length) return declared.map(itemOf);
+      const declared = photos.slice(start, start + described.length);
+      if (declared.length === described.length) return declared.map(itemOf);
     }
     try {
       return (await api.addFiles(jobId, described, patience.signal)).items;
@@ -68,7 +72,7 @@ async function addFiles(
   }, patience);
 }
 
-function fileIn({ file, relativePath }: SourceFile): FileIn {
+function fileIn({ file, relativePath }: SourceFile): Described {
   return {
     filename: file.name,
     // The contract's types are ASCII; whatever else a system makes up says nothing.
