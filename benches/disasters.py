@@ -3,8 +3,9 @@
 Three servers behind a proxy that gives each request to the next, four workers, three NATS nodes, PostgreSQL, SeaweedFS,
 all on this machine. For each fault five people send a job each, each watched by one of them; the fault begins when a
 fifth of the photos is done. Counted: photos lost (not COMPLETED) and stuck (no end), and of all durable events those
-that a watcher missed or saw twice. `silence_s` is the longest time without any photo becoming COMPLETED,
-`going_on_after_s` the time from the end of the fault to the next one that did.
+that a watcher missed or saw twice. `refused` are the answers of 400 and more that the senders got, `silence_s` is the
+longest time without any photo becoming COMPLETED, `going_on_after_s` the time from the end of the fault to the next
+one that did.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.cluster import Cluster, cluster
+from tests.ahead import next_release
+from tests.cluster import Cluster, cluster, restart
 from tests.feeding import feed
 from tests.pictures import jpeg
 from tests.running import Client, Server
@@ -48,13 +50,13 @@ def measure() -> dict[str, Any]:
     """The account of the undisturbed run and of each fault; DISASTERS names some alone, by how they begin."""
     chosen = tuple(os.environ.get("DISASTERS", "").split(","))
     found: dict[str, Any] = {}
-    with TemporaryDirectory() as folder, cluster(Path(folder), servers=3, workers=4, nodes=3) as machines:
+    with TemporaryDirectory() as folder, cluster(Path(folder), servers=3, workers=4, nodes=3, ways=True) as machines:
         if chosen == ("",):
             found["undisturbed"] = _account_of(machines, "undisturbed", lambda _: None, UNDISTURBED)
         for name, fault in _faults(machines):
             if not name.startswith(chosen):
                 continue
-            found[name] = _account_of(machines, name, fault, EACH)
+            found[name] = _account_of(machines, name, fault, UNDISTURBED if name.startswith("upgrade") else EACH)
     found["holds"] = all(not each[word] for each in found.values() for word in ("lost", "stuck", "missed", "doubled"))
     return found
 
@@ -79,6 +81,15 @@ def _faults(machines: Cluster) -> Iterator[tuple[str, Fault]]:
         yield f"{name}_stopped_for_10_s", lambda _, them=processes: _stop(them)  # type: ignore[misc]
         if FAKETIME:
             yield f"{name}_with_a_clock_10_minutes_wrong", lambda _, them=processes: _skew(them[0])  # type: ignore[misc]
+    for (who, where), way in machines.ways.items():
+        yield (
+            f"{who}_cut_off_from_{where}_for_10_s",
+            lambda all_, way=way: _cut_off(  # type: ignore[misc]
+                lambda: all_.lanes.cut(*way), lambda: all_.lanes.mend(*way)
+            ),
+        )
+    # The last: whatever starts anew is code that the database is ahead of.
+    yield "upgrade_rolled_halfway", _upgrade
 
 
 def _kill(process: Server) -> None:
@@ -164,6 +175,15 @@ def _nats_cut_off(machines: Cluster) -> None:
     _cut_off(lambda: machines.nats.freeze(*nodes), lambda: machines.nats.thaw(*nodes))
 
 
+def _upgrade(machines: Cluster) -> None:
+    """A server and two workers become the next release; an old server and an old worker start again after that."""
+    coming = next_release(machines.servers[0].folder.parent / "next")
+    for process in (machines.servers[0], *machines.workers[:2]):
+        restart(process, coming)
+    for process in (machines.servers[1], machines.workers[2]):
+        restart(process)
+
+
 def _skew(process: Server) -> None:
     """It ends, comes back with a clock that is ten minutes ahead for half a minute, and then with the right one."""
     right = dict(process.environment)
@@ -188,6 +208,9 @@ def _account_of(machines: Cluster, name: str, fault: Fault, each: int) -> dict[s
 
 async def _run(machines: Cluster, fault: Fault, each: int) -> dict[str, Any]:
     people = [await asyncio.to_thread(machines.client) for _ in range(PEOPLE)]
+    answers: list[int] = []
+    for person in people:
+        person.event_hooks["response"].append(lambda answer: answers.append(answer.status_code))
     photos = [jpeg(320, 240, seed=number) for number in range(each)]
     jobs = [await asyncio.to_thread(_declare, person, photos) for person in people]
     done: list[float] = []
@@ -229,6 +252,7 @@ async def _run(machines: Cluster, fault: Fault, each: int) -> dict[str, Any]:
         "stuck": sum(state not in {"COMPLETED", "FAILED", "CANCELLED"} for state in states),
         "events": sum(job["seq"] for job in standing),
         **{word: sum(account[word] for account in accounts) for word in ("seen", "missed", "doubled", "snapshots")},
+        "refused": sum(status >= 400 for status in answers),
         "reconnects": sum(watcher.connects - 1 for watcher in watchers),
         "silence_s": round(max(b - a for a, b in pairwise(times)), 1),
         "going_on_after_s": round(later[0] - healed, 1) if later else None,

@@ -7,14 +7,27 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from safelight.adapters.sql.postgres import PostgresDatabase
+from safelight.adapters.sql.rolling import upgrade_together
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.ports import Database
+from tests.ahead import next_migration
 from tests.running import Client, Server
 from tests.servers.nats import Nats
 from tests.servers.postgres import Postgres
 from tests.servers.seaweed import SeaweedFS
+
+# Whoever is still connected is cut; a copy of a database for every test would write 16 MB.
+EMPTY = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    DO $$ BEGIN EXECUTE (
+        SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
+        WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'compatibility')
+    ); END $$;
+"""
 
 
 @pytest.fixture(scope="session")
@@ -65,15 +78,38 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def migrated(postgres: Postgres) -> str:
     """The name of a database that is at the newest migration, to make others from."""
-    return asyncio.run(_migrated(postgres))
+    return asyncio.run(_migrated(postgres, "migrated"))
+
+
+@pytest.fixture(scope="session")
+def shared_url(postgres: Postgres, migrated: str) -> str:
+    return asyncio.run(postgres.create_database("shared", template=migrated))
+
+
+@pytest.fixture(scope="session")
+def shared_url_ahead(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    versions = next_migration(tmp_path_factory.mktemp("versions"))
+    return postgres.url_of(asyncio.run(_migrated(postgres, "ahead", versions)))
 
 
 @pytest.fixture
-async def database_url(postgres: Postgres, migrated: str) -> AsyncIterator[str]:
-    """A database at the newest migration, of the test's own."""
-    url = await postgres.create_database(template=migrated)
-    yield url
-    await postgres.drop_database(url)
+async def database_url(postgres: Postgres, shared_url: str) -> AsyncIterator[str]:
+    """An empty database at the newest migration, whose schema the test leaves as it is."""
+    yield shared_url
+    await postgres.sql(EMPTY, shared_url)
+
+
+@pytest.fixture
+async def url_ahead(postgres: Postgres, shared_url_ahead: str) -> AsyncIterator[str]:
+    """An empty database that a newer release has upgraded, whose schema the test leaves as it is."""
+    yield shared_url_ahead
+    await postgres.sql(EMPTY, shared_url_ahead)
+
+
+@pytest.fixture
+async def own_url(postgres: Postgres, migrated: str) -> str:
+    """An empty database at the newest migration, of the test's own."""
+    return await postgres.create_database(template=migrated)
 
 
 @pytest.fixture
@@ -96,12 +132,12 @@ def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[]
     """Opens the same database anew each time it is called."""
     if request.param == "sqlite":
         return lambda: SqliteDatabase(tmp_path / "test.db")
-    url = request.getfixturevalue("database_url")
+    url = request.getfixturevalue("url_ahead" if request.param == "postgres ahead" else "database_url")
     return lambda: PostgresDatabase(url)
 
 
-async def _migrated(postgres: Postgres) -> str:
-    database = PostgresDatabase(await postgres.create_database("migrated"))
-    await database.migrate()
-    await database.close()
-    return "migrated"
+async def _migrated(postgres: Postgres, name: str, *versions: Path) -> str:
+    engine = create_async_engine((await postgres.create_database(name)).replace("://", "+asyncpg://"))
+    await upgrade_together(engine, versions)
+    await engine.dispose()
+    return name

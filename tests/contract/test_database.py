@@ -17,6 +17,7 @@ from safelight.domain.photo import Photo, PhotoStatus, Stage
 from safelight.ports import Database, Doomed, Filter, Known, Page, ReadTransaction, WriteTransaction
 
 Open = Callable[[], Database]
+pytestmark = pytest.mark.parametrize("open_database", ["sqlite", "postgres", "postgres ahead"], indirect=True)
 
 
 @pytest.fixture

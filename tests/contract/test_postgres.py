@@ -179,17 +179,19 @@ async def test_a_text_with_nul_is_refused_in_words(two: tuple[PostgresDatabase, 
         await two[0].write(lambda tx: tx.add_photos([a_photo("ph_1", last_modified="\0")]))
 
 
-async def test_a_full_disk_is_told_as_such(two: tuple[PostgresDatabase, PostgresDatabase], database_url: str) -> None:
+async def test_a_full_disk_is_told_as_such(own_url: str) -> None:
     # The server's own error for it, raised by a trigger: filling a real disk takes a disk to fill.
+    database = PostgresDatabase(own_url)
     await _sql(
-        two[0],
+        database,
         "CREATE FUNCTION full_disk() RETURNS trigger AS $$ BEGIN"
         " RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';"
         " END $$ LANGUAGE plpgsql",
         "CREATE TRIGGER full_disk BEFORE INSERT ON users EXECUTE FUNCTION full_disk()",
     )
     with pytest.raises(StorageFull):
-        await two[0].write(adding(a_user("u2")))
+        await database.write(adding(a_user()))
+    await database.close()
 
 
 async def test_what_takes_too_long_is_given_up(database_url: str) -> None:

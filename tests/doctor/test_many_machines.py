@@ -51,7 +51,6 @@ async def test_a_database_without_tables_is_left_without(tmp_path: Path, postgre
     url = await postgres.create_database()
     for _ in range(2):
         assert (await found("schema", tmp_path, database_url=url)).verdict is Verdict.UNKNOWN
-    await postgres.drop_database(url)
 
 
 async def test_a_database_far_away_is_found(tmp_path: Path, database_url: str) -> None:
@@ -71,7 +70,6 @@ async def test_a_database_with_another_clock_is_found(tmp_path: Path, postgres: 
     await connection.execute(f"CREATE FUNCTION wrong.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $${clock}$$")
     await connection.close()
     finding = await found("database clock", tmp_path, database_url=url)
-    await postgres.drop_database(url)
     assert (finding.verdict, finding.fix) == (Verdict.WRONG, fixes.CLOCK)
     assert "600 seconds ahead of the database" in finding.seen
 

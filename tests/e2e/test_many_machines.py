@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
 
 import pytest
-from tests.cluster import Cluster, cluster
+from tests.ahead import RATING, next_release
+from tests.cluster import Cluster, cluster, restart
 from tests.e2e.browsing import Tab, photos, visit
 from tests.e2e.live import TRANSPORTS, each_came_once, listed, until_by
+from tests.feeding import feed
 from tests.pictures import big_jpeg, jpeg
+from tests.running import Client
 
 MIB = 1024 * 1024
 LIFE = ["QUEUED", "UPLOADING", "PROCESSING", "VERIFYING", "METADATA", "THUMBNAILS", "PUBLISHING", "COMPLETED"]
@@ -63,3 +69,39 @@ def test_a_server_and_a_worker_killed_cost_no_photo(machines: Cluster) -> None:
             machines.until(lambda job_id=job_id: person.job(job_id)["status"] == "COMPLETED", job_id, 90)  # type: ignore[misc]
         machines.servers[0].start()
         machines.workers[0].start()
+
+
+def test_an_upgrade_rolls_through_while_photos_are_sent(machines: Cluster, tmp_path: Path) -> None:
+    coming = next_release(tmp_path)
+    pictures = [jpeg(320, 240, seed=number) for number in range(4)]
+    over = Event()
+    answers: list[int] = []
+
+    def keep_sending(person: Client) -> list[str]:
+        person.event_hooks["response"].append(lambda answer: answers.append(answer.status_code))
+        sent = []
+        while not over.is_set():
+            created = person.declare(*((f"{number}.jpg", len(each)) for number, each in enumerate(pictures)))
+            feed(person, created["items"], pictures, 2)
+            sent.append(created["jobId"])
+            over.wait(0.2)
+        return sent
+
+    def ratings() -> set[int | None]:
+        return {row["rating"] for row in machines.query("SELECT rating FROM photos ORDER BY id DESC LIMIT 16")}
+
+    with machines.client() as one, machines.client() as other, ThreadPoolExecutor(2) as pool:
+        sending = [pool.submit(keep_sending, person) for person in (one, other)]
+        try:
+            for process in (machines.servers[0], machines.workers[0]):
+                restart(process, coming)
+            # The old ones find the newer schema when they start anew.
+            for process in (machines.servers[1], machines.workers[1]):
+                restart(process)
+            machines.until(lambda: ratings() == {None, RATING}, "photos declared by either release")
+        finally:
+            over.set()
+        for person, sent in zip((one, other), sending, strict=True):
+            for job_id in sent.result():
+                assert person.ended(job_id)["status"] == "COMPLETED"
+    assert set(answers) == {200, 201, 204}

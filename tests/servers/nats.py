@@ -50,13 +50,15 @@ class Node:
 class Nats:
     """So many `nodes` on free ports, with their data in `folder`; they are named by their numbers, from 0.
 
-    `extra` is appended to each one's configuration.
+    `extra` is appended to each one's configuration. Without `advertises` clients know no other address than they were
+    given.
     """
 
     folder: Path
     nodes: int = 1
     extra: str = ""
     jetstream: bool = True
+    advertises: bool = True
     members: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -175,7 +177,8 @@ class Nats:
             lines.append(f'jetstream {{ store_dir: "{node.folder / "data"}" }}')
         if self.nodes > 1:
             routes = ", ".join(f"nats://127.0.0.1:{each.route}" for each in self.members)
-            lines.append(f"cluster {{ name: tests, listen: 127.0.0.1:{node.route}, routes: [{routes}] }}")
+            told = "" if self.advertises else "no_advertise: true, "
+            lines.append(f"cluster {{ name: tests, {told}listen: 127.0.0.1:{node.route}, routes: [{routes}] }}")
         return "\n".join(lines)
 
     def _healthy(self, node: Node) -> bool:

@@ -15,6 +15,7 @@ import type { Sent } from './lib/websocket/outbox';
 import { connectionStore } from './stores/connectionStore';
 import { settingsStore } from './stores/settingsStore';
 import { createUploadStore } from './stores/uploadStore';
+import { bestLanguage, speak } from './texts';
 
 const CHECKSUM_WORKERS = 2;
 const origin = apiOrigin();
@@ -25,6 +26,16 @@ export const uploadApi = new UploadApi(client);
 export const photosApi = new PhotosApi(client);
 export const adminApi = new AdminApi(client);
 export const uploads = createUploadStore();
+
+const chooseLanguage = () => {
+  const { language } = settingsStore.getState();
+  const chosen = language === 'system' ? bestLanguage(navigator.languages) : language;
+  document.documentElement.lang = chosen;
+  speak(chosen);
+};
+chooseLanguage();
+settingsStore.subscribe(chooseLanguage);
+window.addEventListener('languagechange', chooseLanguage);
 
 const scheduler = new Scheduler(settingsStore.getState().limit);
 const connectivity = new Connectivity(() => serverAnswers(), window);

@@ -2,7 +2,8 @@
 import { act, cleanup, render, screen } from '@testing-library/react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Connection } from '../src/components/layout/Connection';
-import { type Connection as Known, connectionState, connectionStore, wayWords } from '../src/stores/connectionStore';
+import { wayWords } from '../src/components/layout/connectionWords';
+import { type Connection as Known, connectionState, connectionStore } from '../src/stores/connectionStore';
 
 const known = (more: Partial<Known>): Known => ({
   live: 'live',

@@ -2,9 +2,9 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import { currentEngine, uploadApi, uploads } from '../app';
 import { sentenceOf } from '../lib/api/errors';
 import { entriesOfDrop, filesOfDrop, filesOfPicker, type SourceFile } from '../lib/upload/source';
-import { countText } from '../lib/format';
 import { notify } from '../stores/noticeStore';
 import { canRetry, type Group, groupOf, type PhotoRow } from '../stores/rows';
+import { say } from '../texts';
 
 /** Rows of a group, or all, as they are now. */
 function rowsOf(...groups: Group[]): PhotoRow[] {
@@ -83,7 +83,7 @@ export function useUpload() {
 
   const add = useCallback(async (files: SourceFile[]) => {
     if (files.length === 0) return;
-    setPreparing(`Announcing ${countText(files.length, 'file')}…`);
+    setPreparing(say('add.announcing', { count: files.length }));
     try {
       await currentEngine().add(files);
     } catch (error) {
@@ -99,17 +99,17 @@ export function useUpload() {
     async (transfer: DataTransfer) => {
       const entries = entriesOfDrop(transfer);
       if (entries.length === 0) {
-        notify('Nothing in that drop is a file or folder. Drop photos from your file manager.');
+        notify(say('add.noFiles'));
         return;
       }
-      setPreparing('Reading folders…');
+      setPreparing(say('add.reading'));
       const { files, unreadable } = await filesOfDrop(entries, (count) => {
-        setPreparing(`Reading folders… ${countText(count, 'file')}`);
+        setPreparing(say('add.readingSoFar', { count }));
       });
       setPreparing(null);
       const [first] = unreadable;
-      if (first) notify(`${countText(unreadable.length, 'entry', 'entries')} could not be read, first ${first.path}.`);
-      if (files.length === 0 && !first) notify('There are no files in that folder.');
+      if (first) notify(say('add.unreadable', { count: unreadable.length, path: first.path }));
+      if (files.length === 0 && !first) notify(say('add.emptyFolder'));
       await add(files);
     },
     [add],

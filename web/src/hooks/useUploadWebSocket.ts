@@ -4,6 +4,7 @@ import { followLive, type Session } from '../live';
 import { jitteredDelay, sleep } from '../lib/upload/backoff';
 import { sentenceOf } from '../lib/api/errors';
 import { notify } from '../stores/noticeStore';
+import { say } from '../texts';
 import { libraryNews } from './usePhotos';
 import { useWebSocket } from './useWebSocket';
 
@@ -32,7 +33,7 @@ export function useUploadWebSocket(userId: string): void {
       }
     };
     begin().catch((error: unknown) => {
-      if (!ended.signal.aborted) notify(`The uploads under way could not be listed: ${sentenceOf(error)}`);
+      if (!ended.signal.aborted) notify(say('uploads.unlisted', { reason: sentenceOf(error) }));
     });
     return () => {
       ended.abort();

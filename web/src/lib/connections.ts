@@ -1,25 +1,19 @@
 /** Live connections in words. */
 import type { LiveConnection } from '../types/wire';
-import { countText, durationText } from './format';
+import { language, numberText, say } from '../texts';
+import { durationText } from './format';
 
-const TRANSPORTS: Record<string, string> = {
-  websocket: 'WebSocket',
-  'raw-websocket': 'raw WebSocket',
-  'xhr-streaming': 'XHR streaming',
-  xhr: 'XHR polling',
-  eventsource: 'EventSource',
-  htmlfile: 'HTML file',
-  jsonp: 'JSONP polling',
-};
+const TRANSPORTS = ['websocket', 'raw-websocket', 'xhr-streaming', 'xhr', 'eventsource', 'htmlfile', 'jsonp'] as const;
 
 /** A transport as people call it; one that this page does not know yet, by its own name. */
 export function transportText(transport: string): string {
-  return TRANSPORTS[transport] ?? transport;
+  const known = TRANSPORTS.find((each) => each === transport);
+  return known ? say(`transport.${known}`) : transport;
 }
 
 /** Whose connection it is. One that has not said so yet (CONNECT is still to come) is nobody's. */
 export function personText({ email, userId }: Pick<LiveConnection, 'email' | 'userId'>): string {
-  return email ?? userId ?? 'Nobody yet';
+  return email ?? userId ?? say('connections.nobody');
 }
 
 /** Oldest first. The id decides between equals, so that two rows never change places. */
@@ -35,25 +29,33 @@ export function totalsText(connections: readonly Pick<LiveConnection, 'transport
   for (const { transport } of connections) counts.set(transport, (counts.get(transport) ?? 0) + 1);
   const parts = [...counts]
     .map(([transport, count]) => ({ words: transportText(transport), count }))
-    .sort((a, b) => b.count - a.count || a.words.localeCompare(b.words, 'en'))
-    .map(({ words, count }) => `${count.toLocaleString('en')} ${words}`);
-  return [countText(connections.length, 'connection'), ...(parts.length ? [parts.join(', ')] : [])].join(': ');
+    .sort((a, b) => b.count - a.count || a.words.localeCompare(b.words, language()))
+    .map(({ words, count }) => `${numberText(count)} ${words}`);
+  const total = say('connections.total', { count: connections.length });
+  return parts.length ? say('connections.totals', { total, parts: parts.join(', ') }) : total;
 }
 
 /** A time that has passed: `just now`, `40 s ago`, `2 h 10 min ago`, `3 d 4 h ago`. Clocks may differ: never negative. */
 export function agoText(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
-  if (seconds < 1) return 'just now';
+  return seconds < 1 ? say('ago.now') : say('ago', { time: elapsedText(seconds) });
+}
+
+function elapsedText(seconds: number): string {
   const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3_600)];
-  if (minutes < 1) return `${seconds} s ago`;
-  if (hours < 1) return `${minutes} min ago`;
-  if (hours < 24) return `${hours} h ${minutes % 60} min ago`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h ago`;
+  if (minutes < 1) return say('seconds', { count: seconds });
+  if (hours < 1) return say('minutes', { count: minutes });
+  if (hours < 24) return say('hoursMinutes', { hours, minutes: minutes % 60 });
+  return say('daysHours', { days: Math.floor(hours / 24), hours: hours % 24 });
 }
 
 /** `0.4 ms`, `38 ms`, `2.5 s`, `3 min`. */
 export function lagText(ms: number): string {
-  if (ms < 9.95) return `${Number(ms.toFixed(1))} ms`;
-  if (ms < 999.5) return `${Math.round(ms)} ms`;
-  return ms < 59_950 ? `${(ms / 1_000).toFixed(1)} s` : durationText(ms / 1_000);
+  if (ms < 9.95) return milliseconds(ms, Number(ms.toFixed(1)) % 1 ? 1 : 0);
+  if (ms < 999.5) return milliseconds(ms, 0);
+  return ms < 59_950 ? say('seconds.exact', { seconds: numberText(ms / 1_000, 1) }) : durationText(ms / 1_000);
+}
+
+function milliseconds(ms: number, decimals: number): string {
+  return say('milliseconds', { ms: numberText(ms, decimals) });
 }

@@ -3,19 +3,22 @@ import { adminApi } from '../app';
 import { ConnectionTable } from '../components/connections/ConnectionTable';
 import { EndDialog } from '../components/connections/EndDialog';
 import { Connection } from '../components/layout/Connection';
+import { useTexts } from '../hooks/useTexts';
 import { useConnections } from '../hooks/useConnections';
 import { sentenceOf } from '../lib/api/errors';
+import { dateText } from '../lib/format';
 import { oldestFirst, personText, totalsText } from '../lib/connections';
 import { notify } from '../stores/noticeStore';
 import type { LiveConnection } from '../types/wire';
 
 /** The administrator's page. Until the server has said who asks, and for everybody else, it does not name itself. */
 export function Connections() {
+  const say = useTexts();
   const { data, isError, errorUpdateCount, dataUpdatedAt, refresh } = useConnections();
   if (data === null)
     return (
       <main className="library">
-        <p className="library-none">There is nothing here.</p>
+        <p className="library-none">{say('connections.nothing')}</p>
       </main>
     );
   if (data === undefined)
@@ -24,10 +27,10 @@ export function Connections() {
         {/* Not the error itself: it comes and goes with each of the tries. */}
         {errorUpdateCount > 0 ? (
           <div className="library-error" role="alert">
-            <p>The server has not answered so far. This page keeps asking.</p>
+            <p>{say('connections.unanswered')}</p>
           </div>
         ) : (
-          <p className="library-wait">Fetching…</p>
+          <p className="library-wait">{say('connections.fetching')}</p>
         )}
       </main>
     );
@@ -36,6 +39,7 @@ export function Connections() {
 
 function Shown(props: { connections: LiveConnection[]; at: number; old: boolean; refresh: () => Promise<void> }) {
   const { at, old, refresh } = props;
+  const say = useTexts();
   const connections = useMemo(() => oldestFirst(props.connections), [props.connections]);
   const [asked, setAsked] = useState<LiveConnection | null>(null);
   const [ending, setEnding] = useState<ReadonlySet<string>>(new Set());
@@ -50,13 +54,14 @@ function Shown(props: { connections: LiveConnection[]; at: number; old: boolean;
 
   const end = async (connection: LiveConnection) => {
     const { connectionId } = connection;
+    const person = personText(connection);
     setEnding((before) => new Set(before).add(connectionId));
     try {
-      if (await adminApi.endConnection(connectionId)) setSaid(`The connection of ${personText(connection)} was ended.`);
-      else notify(`The connection of ${personText(connection)} had already ended.`, 'info');
+      if (await adminApi.endConnection(connectionId)) setSaid(say('connections.ended', { person }));
+      else notify(say('connections.endedAlready', { person }), 'info');
       await refresh();
     } catch (error) {
-      notify(`The connection of ${personText(connection)} was not ended: ${sentenceOf(error)}`);
+      notify(say('connections.notEnded', { person, reason: sentenceOf(error) }));
     } finally {
       setEnding((before) => new Set([...before].filter((id) => id !== connectionId)));
     }
@@ -66,24 +71,18 @@ function Shown(props: { connections: LiveConnection[]; at: number; old: boolean;
     <main className="library">
       <div className="library-head">
         <h1 ref={heading} tabIndex={-1}>
-          Live connections
+          {say('connections.title')}
         </h1>
         <p>{totalsText(connections)}</p>
         <Connection announced />
       </div>
       {old && (
         <div className="library-error" role="alert">
-          <p>
-            The server has stopped answering. This is how it was at {new Date(at).toLocaleTimeString()}; this page keeps
-            asking.
-          </p>
+          <p>{say('connections.old', { time: dateText(at, { timeStyle: 'medium' }) })}</p>
         </div>
       )}
       <ConnectionTable connections={connections} now={at} ending={ending} onEnd={setAsked} onFocusLost={toHeading} />
-      <p className="hint">
-        What is connected to the server process that answered. A page that no live channel reaches asks by long polls,
-        which are not listed.
-      </p>
+      <p className="hint">{say('connections.hint')}</p>
       <p className="unseen" role="status">
         {said}
       </p>

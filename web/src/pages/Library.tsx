@@ -1,6 +1,6 @@
 import { useCallback, useDeferredValue, useMemo, useState } from 'react';
 import { sentenceOf } from '../lib/api/errors';
-import { countText } from '../lib/format';
+import { useTexts } from '../hooks/useTexts';
 import { type Shelf, usePhotoActions, usePhotos } from '../hooks/usePhotos';
 import { IconButton } from '../components/icons';
 import { Connection } from '../components/layout/Connection';
@@ -13,6 +13,7 @@ import type { Summary } from '../types/wire';
 /** The photos of the library, or of the trash. */
 export function Library(props: { shelf: Shelf; search: string; onPick: (files: File[]) => void }) {
   const { shelf, onPick } = props;
+  const say = useTexts();
   const search = useDeferredValue(props.search.trim());
   const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = usePhotos(shelf, search);
   const [open, setOpen] = useState<string | null>(null);
@@ -25,11 +26,12 @@ export function Library(props: { shelf: Shelf; search: string; onPick: (files: F
   return (
     <main className="library">
       <div className="library-head">
-        <h1>{shelf === 'trash' ? 'Trash' : 'Library'}</h1>
+        <h1>{say(shelf === 'trash' ? 'shelf.trash' : 'shelf.library')}</h1>
         {data && (
           <p>
-            {countText(total, 'photo')}
-            {search && ` matching “${search}”`}
+            {search
+              ? say('library.matching', { photos: say('count.photos', { count: total }), search })
+              : say('count.photos', { count: total })}
           </p>
         )}
         <Connection announced />
@@ -38,11 +40,11 @@ export function Library(props: { shelf: Shelf; search: string; onPick: (files: F
         <div className="library-error" role="alert">
           <p>{sentenceOf(error)}</p>
           <button type="button" className="button" onClick={() => void refetch()}>
-            Try again
+            {say('library.tryAgain')}
           </button>
         </div>
       )}
-      {isPending && <p className="library-wait">Fetching photos…</p>}
+      {isPending && <p className="library-wait">{say('library.fetching')}</p>}
       {data && photos.length === 0 && <Nothing shelf={shelf} search={search} onPick={onPick} />}
       {photos.length > 0 && (
         <PhotoGrid
@@ -58,15 +60,20 @@ export function Library(props: { shelf: Shelf; search: string; onPick: (files: F
 }
 
 function TrashActions({ photo }: { photo: Summary }) {
+  const say = useTexts();
   const { restore, deleteForGood } = usePhotoActions();
   return (
     <figcaption className="tile-actions">
-      <IconButton icon="restore" label={`Put ${photo.filename} back`} onClick={() => void restore(photo)} />
+      <IconButton
+        icon="restore"
+        label={say('library.putBack', { name: photo.filename })}
+        onClick={() => void restore(photo)}
+      />
       <IconButton
         icon="close"
-        label={`Delete ${photo.filename} for good`}
+        label={say('library.deleteForGood', { name: photo.filename })}
         onClick={() => {
-          if (window.confirm(`Delete ${photo.filename} for good? This cannot be undone.`)) void deleteForGood(photo);
+          if (window.confirm(say('library.deleteForGoodSure', { name: photo.filename }))) void deleteForGood(photo);
         }}
       />
     </figcaption>
@@ -74,20 +81,18 @@ function TrashActions({ photo }: { photo: Summary }) {
 }
 
 function Nothing({ shelf, search, onPick }: { shelf: Shelf; search: string; onPick: (files: File[]) => void }) {
-  if (search) return <p className="library-none">No photo’s name contains “{search}”.</p>;
-  if (shelf === 'trash')
-    return <p className="library-none">The trash is empty. Photos that you delete wait here before they are gone.</p>;
+  const say = useTexts();
+  if (search) return <p className="library-none">{say('library.noMatch', { search })}</p>;
+  if (shelf === 'trash') return <p className="library-none">{say('library.trashEmpty')}</p>;
   return (
     <section className="empty">
       <div className="empty-lamp">
         <Logo />
       </div>
-      <h2>Drop your photos here</h2>
-      <p>
-        A hundred or ten thousand, files or whole folders. Each one is stored, verified and developed before your eyes.
-      </p>
+      <h2>{say('library.empty')}</h2>
+      <p>{say('library.emptyLead')}</p>
       <Pickers onPick={onPick} large />
-      <p className="hint">JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC and camera RAW</p>
+      <p className="hint">{say('library.types')}</p>
     </section>
   );
 }

@@ -3,12 +3,14 @@ import { type SubmitEvent, useState } from 'react';
 import { auth } from '../app';
 import { signInOptions } from '../lib/api/auth';
 import { ApiError, sentenceOf } from '../lib/api/errors';
+import { useTexts } from '../hooks/useTexts';
 import { Logo } from '../components/layout/Logo';
 
 type Mode = 'sign-in' | 'register';
 
 /** Sign in, or make an account where the server takes them. `reason` says why one has to, where that is a surprise. */
 export function SignIn({ reason, linking }: { reason: string | null; linking: boolean }) {
+  const say = useTexts();
   const [mode, setMode] = useState<Mode>('sign-in');
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -35,13 +37,9 @@ export function SignIn({ reason, linking }: { reason: string | null; linking: bo
     <main className="sign-in">
       <form className="sign-in-card" onSubmit={submit} aria-busy={busy || linking}>
         <Logo />
-        <h1>{registering ? 'Make an account' : 'Safelight'}</h1>
+        <h1>{say(registering ? 'signIn.register' : 'signIn.title')}</h1>
         <p className="sign-in-lead">
-          {linking
-            ? 'Signing you in…'
-            : registering
-              ? 'One address, one password, and every photo arrives.'
-              : 'Watch your photos develop.'}
+          {say(linking ? 'signIn.linking' : registering ? 'signIn.registerLead' : 'signIn.lead')}
         </p>
         {(problem ?? reason) && (
           <p className="sign-in-problem" role="alert">
@@ -49,11 +47,11 @@ export function SignIn({ reason, linking }: { reason: string | null; linking: bo
           </p>
         )}
         <label>
-          E-mail address
+          {say('signIn.email')}
           <input name="email" type="email" autoComplete="username" required disabled={linking} />
         </label>
         <label>
-          Password
+          {say('signIn.password')}
           <input
             name="password"
             type="password"
@@ -64,7 +62,7 @@ export function SignIn({ reason, linking }: { reason: string | null; linking: bo
           />
         </label>
         <button type="submit" className="button button-primary" disabled={busy || linking}>
-          {registering ? 'Make the account' : 'Sign in'}
+          {say(registering ? 'signIn.submitRegister' : 'signIn.submit')}
         </button>
         {open && (
           <button
@@ -75,10 +73,10 @@ export function SignIn({ reason, linking }: { reason: string | null; linking: bo
               setProblem(null);
             }}
           >
-            {registering ? 'I have an account' : 'Make an account'}
+            {say(registering ? 'signIn.toSignIn' : 'signIn.toRegister')}
           </button>
         )}
-        <p className="hint">On the server’s own machine, the link that it printed signs you in without a password.</p>
+        <p className="hint">{say('signIn.hint')}</p>
       </form>
     </main>
   );

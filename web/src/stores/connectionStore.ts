@@ -32,20 +32,3 @@ export function connectionState({ live, reachable, online }: Connection): Connec
   if (!online || !reachable || live === 'offline') return 'offline';
   return live === 'closed' ? 'connecting' : live;
 }
-
-/** A state in a word; `why`, where a person may wonder, for places with room for it. */
-export const CONNECTION_WORDS: Record<ConnectionState, { word: string; why?: string }> = {
-  connecting: { word: 'Connecting…' },
-  live: { word: 'Live' },
-  reconnecting: { word: 'Reconnecting…' },
-  polling: { word: 'Polling', why: 'no live channel gets through' },
-  offline: { word: 'Offline', why: 'the server cannot be reached' },
-};
-
-/** By which way the news comes in, in words; null where there is nothing to add to the state. */
-export function wayWords({ live, over, mirrored }: Connection): string | null {
-  if (live !== 'live' && live !== 'polling') return null;
-  const way =
-    live === 'polling' ? 'Asking over HTTP' : over === 'websocket' ? 'Over WebSocket' : `Over SockJS, ${over ?? ''}`;
-  return mirrored ? `${way}, held by another tab` : way;
-}

@@ -1,4 +1,5 @@
 import { createStore } from 'zustand/vanilla';
+import { type Language, LANGUAGES } from '../texts';
 
 export const DEFAULT_LIMIT = 100;
 export const MOST_REQUESTS = 256;
@@ -10,6 +11,8 @@ export interface Settings {
   /** Most requests that send or finish uploads at once. */
   limit: number;
   theme: Theme;
+  /** `system`: as the browser asks for it. */
+  language: 'system' | Language;
 }
 
 /** What a person set in this browser, kept over reloads. */
@@ -26,9 +29,10 @@ function read(kept: string | null): Settings {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // not ours: the defaults will do
   }
-  const { limit, theme } = found;
+  const { limit, theme, language } = found;
   return {
     limit: typeof limit === 'number' && limit >= 1 && limit <= MOST_REQUESTS ? Math.floor(limit) : DEFAULT_LIMIT,
     theme: theme === 'dark' || theme === 'light' ? theme : 'system',
+    language: LANGUAGES.find(({ id }) => id === language)?.id ?? 'system',
   };
 }

@@ -29,11 +29,13 @@ TABLES_SECONDS: Final = 60.0
 OTHERS_SECONDS: Final = 1800.0
 
 
-async def upgrade_together(engine: AsyncEngine, versions: Sequence[Path] = ()) -> None:
+async def upgrade_together(
+    engine: AsyncEngine, versions: Sequence[Path] = (), *, tables_seconds: float = TABLES_SECONDS
+) -> None:
     """`migrate.upgrade`, by one process at a time; the others wait, and find nothing left to do.
 
-    MigrationBlocked where other transactions hold the tables for a minute, or another process migrates for half an
-    hour.
+    MigrationBlocked where other transactions hold the tables for `tables_seconds`, or another process migrates for
+    half an hour.
     """
     begun = time.monotonic()
     while True:
@@ -43,10 +45,11 @@ async def upgrade_together(engine: AsyncEngine, versions: Sequence[Path] = ()) -
                     await connection.run_sync(upgrade, versions)
                     return
         except Exception as error:
-            if not isinstance(cause_of(error), asyncpg.LockNotAvailableError):
+            # Of a migration and the traffic that hold tables of each other, the migration gives in, or the traffic.
+            if not isinstance(cause_of(error), (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)):
                 raise
             log.warning("a migration waits for tables that other transactions hold")
-            if time.monotonic() - begun > TABLES_SECONDS:
+            if time.monotonic() - begun > tables_seconds:
                 raise MigrationBlocked from error
         if time.monotonic() - begun > OTHERS_SECONDS:
             raise MigrationBlocked("Another process has been upgrading this database for half an hour. Is it alive?")

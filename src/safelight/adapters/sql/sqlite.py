@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,8 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = _engine(path)
-        _migrate(self._engine)
+        with self._engine.connect() as connection:
+            upgrade_alone(connection)
         self._requests: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
         self._writer.start()
@@ -156,17 +157,16 @@ class SqliteDatabase:
                 request.error = _translated(error)
 
 
-def _migrate(engine: Engine) -> None:
-    """All of a migration or nothing, by one process at a time: a command may open the file beside a server."""
-    with engine.connect() as connection:
-        raw = _raw(connection)
-        raw.execute("BEGIN IMMEDIATE")
-        try:
-            upgrade(connection)
-            raw.execute("COMMIT")
-        finally:
-            if raw.in_transaction:
-                raw.execute("ROLLBACK")
+def upgrade_alone(connection: Connection, versions: Sequence[Path] = ()) -> None:
+    """`migrate.upgrade`, all or nothing, by one process at a time: a command may open the file beside a server."""
+    raw = _raw(connection)
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        upgrade(connection, versions)
+        raw.execute("COMMIT")
+    finally:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
 
 
 def _run(connection: Connection, raw: sqlite3.Connection, request: Call) -> None:

@@ -1,6 +1,8 @@
 import { memo } from 'react';
+import { useTexts } from '../../hooks/useTexts';
 import { lagText, personText, transportText } from '../../lib/connections';
-import { bytesText } from '../../lib/format';
+import { bytesText, dateText } from '../../lib/format';
+import { numberText } from '../../texts';
 import type { LiveConnection } from '../../types/wire';
 
 /**
@@ -14,6 +16,7 @@ export const ConnectionRow = memo(function ConnectionRow(props: {
   onEnd: (connection: LiveConnection) => void;
 }) {
   const { connection, ago, ending, onEnd } = props;
+  const say = useTexts();
   const person = personText(connection);
   const transport = transportText(connection.transport);
   return (
@@ -21,38 +24,41 @@ export const ConnectionRow = memo(function ConnectionRow(props: {
       <th role="rowheader" scope="row">
         {person}
       </th>
-      <td role="cell" data-label="Transport">
+      <td role="cell" className="connection-transport" data-label={say('connections.transport')}>
         {transport}
       </td>
-      <td role="cell" data-label="Since">
-        <time dateTime={connection.since} title={new Date(connection.since).toLocaleString()}>
+      <td role="cell" data-label={say('connections.since')}>
+        <time
+          dateTime={connection.since}
+          title={dateText(new Date(connection.since), { dateStyle: 'medium', timeStyle: 'medium' })}
+        >
           {ago}
         </time>
       </td>
-      <td role="cell" data-label="Subscriptions">
+      <td role="cell" data-label={say('connections.subscriptions')}>
         <Subscriptions of={connection.subscriptions} />
       </td>
-      <td role="cell" data-label="Backlog" className="number">
-        {connection.backlog.toLocaleString('en')}
+      <td role="cell" data-label={say('connections.backlog')} className="number">
+        {numberText(connection.backlog)}
       </td>
-      <td role="cell" data-label="Lag" className="number">
+      <td role="cell" data-label={say('connections.lag')} className="number">
         {lagText(connection.lagMs)}
       </td>
-      <td role="cell" data-label="Sent" className="number">
+      <td role="cell" data-label={say('connections.sent')} className="number">
         {bytesText(connection.bytesSent)}
       </td>
       <td role="cell" className="connection-end">
         <button
           type="button"
           className="button"
-          aria-label={`${ending ? 'Ending' : 'End'} the ${transport} connection of ${person}`}
+          aria-label={say(ending ? 'connections.endingOne' : 'connections.endOne', { transport, person })}
           // Not `disabled`, which would take the focus away.
           aria-disabled={ending || undefined}
           onClick={() => {
             if (!ending) onEnd(connection);
           }}
         >
-          {ending ? 'Ending…' : 'End'}
+          {say(ending ? 'connections.ending' : 'connections.end')}
         </button>
       </td>
     </tr>
@@ -60,18 +66,19 @@ export const ConnectionRow = memo(function ConnectionRow(props: {
 });
 
 function Subscriptions({ of }: { of: LiveConnection['subscriptions'] }) {
+  const say = useTexts();
   if (of.length === 0) return '0';
   return (
     <details>
       <summary>
-        {of.length.toLocaleString('en')}
-        <span className="unseen"> with their destinations</span>
+        {numberText(of.length)}
+        <span className="unseen">{say('connections.withDestinations')}</span>
       </summary>
       <ul>
         {of.map(({ id, destination, backlog }) => (
           <li key={id}>
             <code>{destination}</code>
-            {backlog > 0 && ` ${backlog.toLocaleString('en')} behind`}
+            {backlog > 0 && ` ${say('connections.behind', { count: backlog })}`}
           </li>
         ))}
       </ul>

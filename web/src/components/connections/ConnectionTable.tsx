@@ -1,17 +1,11 @@
 import { type FocusEvent, useLayoutEffect, useRef } from 'react';
+import { useTexts } from '../../hooks/useTexts';
 import { agoText } from '../../lib/connections';
 import type { LiveConnection } from '../../types/wire';
 import { ConnectionRow } from './ConnectionRow';
 
-const COLUMNS = [
-  { label: 'Person' },
-  { label: 'Transport' },
-  { label: 'Since' },
-  { label: 'Subscriptions' },
-  { label: 'Backlog', number: true },
-  { label: 'Lag', number: true },
-  { label: 'Sent', number: true },
-];
+const COLUMNS = ['person', 'transport', 'since', 'subscriptions', 'backlog', 'lag', 'sent'] as const;
+const NUMBERS: ReadonlySet<string> = new Set(['backlog', 'lag', 'sent']);
 
 /** The table of live connections as they were at `now` (Unix milliseconds). `onFocusLost`: the row that had the focus was the last. */
 export function ConnectionTable(props: {
@@ -22,6 +16,7 @@ export function ConnectionTable(props: {
   onFocusLost: () => void;
 }) {
   const { connections, now, ending, onEnd, onFocusLost } = props;
+  const say = useTexts();
   const body = useRef<HTMLTableSectionElement>(null);
   const row = useRef<{ id: string; index: number } | null>(null);
 
@@ -49,19 +44,19 @@ export function ConnectionTable(props: {
     if (connection) row.current = { id: connection.connectionId, index };
   };
 
-  if (connections.length === 0) return <p className="library-none">Nobody is connected.</p>;
+  if (connections.length === 0) return <p className="library-none">{say('connections.none')}</p>;
   return (
     <table className="connections" role="table">
-      <caption className="unseen">Live connections, the oldest first</caption>
+      <caption className="unseen">{say('connections.caption')}</caption>
       <thead role="rowgroup">
         <tr role="row">
-          {COLUMNS.map(({ label, number }) => (
-            <th key={label} role="columnheader" scope="col" className={number ? 'number' : undefined}>
-              {label}
+          {COLUMNS.map((id) => (
+            <th key={id} role="columnheader" scope="col" className={NUMBERS.has(id) ? 'number' : undefined}>
+              {say(`connections.${id}`)}
             </th>
           ))}
           <th role="columnheader" scope="col">
-            <span className="unseen">End it</span>
+            <span className="unseen">{say('connections.endColumn')}</span>
           </th>
         </tr>
       </thead>

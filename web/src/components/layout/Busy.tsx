@@ -1,17 +1,19 @@
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
+import { useTexts } from '../../hooks/useTexts';
 import { connectionStore } from '../../stores/connectionStore';
 
 const TICK_MS = 250;
 
 /** While the server asks for patience: that it does, and when this page goes on. */
 export function Busy() {
+  const say = useTexts();
   const until = useStore(connectionStore, (connection) => connection.busyUntil);
   const seconds = useSecondsUntil(until);
   if (seconds <= 0) return null;
   return (
     <p className="panel-preparing">
-      <span role="status">The server is busy.</span> <span>Going on in {seconds} s.</span>
+      <span role="status">{say('busy')}</span> <span>{say('busy.goingOn', { seconds })}</span>
     </p>
   );
 }

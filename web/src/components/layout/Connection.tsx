@@ -1,6 +1,8 @@
 import { useStore } from 'zustand';
+import { useTexts } from '../../hooks/useTexts';
 import { useConnectionState, useSettled } from '../../hooks/useWebSocket';
-import { CONNECTION_WORDS, connectionStore, wayWords } from '../../stores/connectionStore';
+import { connectionStore } from '../../stores/connectionStore';
+import { stateWords, wayWords } from './connectionWords';
 
 // A state that is over by then is not worth being read aloud.
 const ANNOUNCE_AFTER_MS = 1_500;
@@ -10,18 +12,18 @@ const ANNOUNCE_AFTER_MS = 1_500;
  * so that it is heard once.
  */
 export function Connection({ announced = false }: { announced?: boolean }) {
+  useTexts();
   const state = useConnectionState();
   const over = useStore(connectionStore, (connection) => (connection.live === 'live' ? connection.over : null));
   const way = useStore(connectionStore, wayWords);
-  const { word, why } = CONNECTION_WORDS[state];
-  const sentence = why ? `${word}: ${why}` : word;
+  const { word, sentence } = stateWords(state);
   return (
     <>
       <span
         className="connection"
         data-state={state}
         data-over={over ?? undefined}
-        title={way ?? (announced ? undefined : why && sentence)}
+        title={way ?? (announced || sentence === word ? undefined : sentence)}
         aria-hidden={announced || undefined}
       >
         {announced ? sentence : word}

@@ -3,6 +3,7 @@ import { auth, currentEngine } from '../../app';
 import { sentenceOf } from '../../lib/api/errors';
 import { useMaySeeConnections } from '../../hooks/useConnections';
 import { go, useRoute } from '../../hooks/useRoute';
+import { useTexts } from '../../hooks/useTexts';
 import { useTheme } from '../../hooks/useTheme';
 import { notify } from '../../stores/noticeStore';
 import { Icon, IconButton, type IconName } from '../icons';
@@ -17,6 +18,7 @@ export function Header(props: {
   onSearch: (search: string) => void;
   children: ReactNode;
 }) {
+  const say = useTexts();
   const { theme, toggle } = useTheme();
   return (
     <header className="header">
@@ -24,17 +26,17 @@ export function Header(props: {
         <Logo />
         <span>Safelight</span>
       </a>
-      <nav aria-label="Shelves">
-        <NavLink path="/" icon="library" label="Library" />
-        <NavLink path="/trash" icon="trash" label="Trash" />
+      <nav aria-label={say('shelves')}>
+        <NavLink path="/" icon="library" label={say('shelf.library')} />
+        <NavLink path="/trash" icon="trash" label={say('shelf.trash')} />
       </nav>
       {props.search !== null && (
         <label className="search">
           <Icon name="search" />
           <input
             type="search"
-            placeholder="Search by name"
-            aria-label="Search photos by name"
+            placeholder={say('search.hint')}
+            aria-label={say('search.label')}
             value={props.search}
             onChange={({ target }) => {
               props.onSearch(target.value);
@@ -46,7 +48,7 @@ export function Header(props: {
         {props.children}
         <IconButton
           icon={theme === 'dark' ? 'sun' : 'moon'}
-          label={theme === 'dark' ? 'Light theme' : 'Dark theme'}
+          label={say(theme === 'dark' ? 'theme.toLight' : 'theme.toDark')}
           onClick={toggle}
         />
         <Settings />
@@ -74,6 +76,7 @@ function NavLink({ path, icon, label }: { path: string; icon: IconName; label: s
 
 /** Who is signed in, and what is theirs alone. */
 export function Account({ email }: { email: string }) {
+  const say = useTexts();
   const [open, setOpen] = useState(false);
   // Asked when somebody comes near the menu: in time for it, and not with each load of the page, where almost all get 404.
   const [near, setNear] = useState(false);
@@ -84,9 +87,9 @@ export function Account({ email }: { email: string }) {
   };
   const signOut = () => {
     const losing = currentEngine().busy;
-    if (losing && !window.confirm('Photos are still being sent. Sign out and stop them?')) return;
+    if (losing && !window.confirm(say('account.losing'))) return;
     auth.logOut().catch((error: unknown) => {
-      notify(`Signed out here, but the server has not heard of it: ${sentenceOf(error)}`);
+      notify(say('account.unheard', { reason: sentenceOf(error) }));
     });
   };
   return (
@@ -103,7 +106,7 @@ export function Account({ email }: { email: string }) {
     >
       <IconButton
         icon="person"
-        label={`Signed in as ${email}`}
+        label={say('account.signedInAs', { email })}
         expanded={open}
         onClick={() => {
           setOpen(!open);
@@ -122,11 +125,11 @@ export function Account({ email }: { email: string }) {
                 if (event.defaultPrevented) setOpen(false);
               }}
             >
-              Live connections
+              {say('account.connections')}
             </a>
           )}
           <button type="button" className="button" onClick={signOut}>
-            Sign out
+            {say('account.signOut')}
           </button>
         </div>
       )}

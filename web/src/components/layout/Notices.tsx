@@ -1,18 +1,20 @@
 import { useStore } from 'zustand';
+import { useTexts } from '../../hooks/useTexts';
 import { dismiss, noticeStore } from '../../stores/noticeStore';
 import { IconButton } from '../icons';
 
 /** Sentences that somebody should read, until they are dismissed. */
 export function Notices() {
+  const say = useTexts();
   const notices = useStore(noticeStore, (state) => state.notices);
   return (
-    <div className="notices" role="region" aria-label="Messages" aria-live="polite">
+    <div className="notices" role="region" aria-label={say('notices.label')} aria-live="polite">
       {notices.map(({ id, kind, text }) => (
         <div key={id} className="notice" data-kind={kind}>
           <p>{text}</p>
           <IconButton
             icon="close"
-            label="Dismiss"
+            label={say('notices.dismiss')}
             onClick={() => {
               dismiss(id);
             }}

@@ -1,26 +1,26 @@
 import { useId, useRef } from 'react';
 import { useStore } from 'zustand';
+import { useTexts } from '../../hooks/useTexts';
 import { DEFAULT_LIMIT, MOST_REQUESTS, settingsStore, type Theme } from '../../stores/settingsStore';
+import { LANGUAGES } from '../../texts';
 import { IconButton } from '../icons';
 
-const THEMES: { id: Theme; label: string }[] = [
-  { id: 'system', label: 'As the system has it' },
-  { id: 'dark', label: 'Dark' },
-  { id: 'light', label: 'Light' },
-];
+const THEMES: readonly Theme[] = ['system', 'dark', 'light'];
 
 /** What a person may set in this browser. */
 export function Settings() {
-  const { limit, theme } = useStore(settingsStore);
+  const say = useTexts();
+  const { limit, theme, language } = useStore(settingsStore);
   const dialog = useRef<HTMLDialogElement>(null);
   const limitId = useId();
   const helpId = useId();
+  const languageId = useId();
   return (
     <>
-      <IconButton icon="settings" label="Settings" onClick={() => dialog.current?.showModal()} />
-      <dialog ref={dialog} className="sheet" aria-label="Settings">
-        <h2>Settings</h2>
-        <label htmlFor={limitId}>Requests at once</label>
+      <IconButton icon="settings" label={say('settings.label')} onClick={() => dialog.current?.showModal()} />
+      <dialog ref={dialog} className="sheet" aria-label={say('settings.label')}>
+        <h2>{say('settings.label')}</h2>
+        <label htmlFor={limitId}>{say('settings.limit')}</label>
         <input
           id={limitId}
           type="number"
@@ -34,12 +34,11 @@ export function Settings() {
           }}
         />
         <p id={helpId} className="hint">
-          How many photos and parts of photos are sent at the same time, {DEFAULT_LIMIT} unless you change it. A server
-          reached over HTTP/1.1 gets as many as the browser opens connections.
+          {say('settings.limitHelp', { limit: DEFAULT_LIMIT })}
         </p>
         <fieldset>
-          <legend>Appearance</legend>
-          {THEMES.map(({ id, label }) => (
+          <legend>{say('settings.appearance')}</legend>
+          {THEMES.map((id) => (
             <label key={id} className="choice">
               <input
                 type="radio"
@@ -49,13 +48,28 @@ export function Settings() {
                   settingsStore.setState({ theme: id });
                 }}
               />
-              {label}
+              {say(`settings.theme.${id}`)}
             </label>
           ))}
         </fieldset>
+        <label htmlFor={languageId}>{say('settings.language')}</label>
+        <select
+          id={languageId}
+          value={language}
+          onChange={({ target }) => {
+            settingsStore.setState({ language: target.value as typeof language });
+          }}
+        >
+          <option value="system">{say('settings.language.system')}</option>
+          {LANGUAGES.map(({ id, name }) => (
+            <option key={id} value={id} lang={id}>
+              {name}
+            </option>
+          ))}
+        </select>
         <form method="dialog">
           <button type="submit" className="button">
-            Done
+            {say('settings.done')}
           </button>
         </form>
       </dialog>

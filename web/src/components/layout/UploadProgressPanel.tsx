@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'react';
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
 import { useDraggable } from '../../hooks/useDraggable';
+import { useTexts } from '../../hooks/useTexts';
 import { BatchSummary } from '../progress/BatchSummary';
 import { Busy } from './Busy';
 import { overallPercent } from '../progress/overall';
@@ -19,6 +20,7 @@ export function UploadProgressPanel({ preparing }: { preparing: string | null })
 }
 
 function Panel({ preparing, empty }: { preparing: string | null; empty: boolean }) {
+  const say = useTexts();
   const [small, setSmall] = useState(false);
   const [tab, setTab] = useState<Tab>('all');
   const box = useRef<HTMLElement>(null);
@@ -30,7 +32,7 @@ function Panel({ preparing, empty }: { preparing: string | null; empty: boolean 
       ref={box}
       className="panel"
       data-small={small || undefined}
-      aria-label="Uploads"
+      aria-label={say('panel.title')}
       style={{ right: offset.right, bottom: offset.bottom }}
     >
       <header className="panel-head" onPointerDown={onPointerDown}>
@@ -38,16 +40,16 @@ function Panel({ preparing, empty }: { preparing: string | null; empty: boolean 
           type="button"
           className="panel-handle"
           data-drag
-          aria-label="Move this panel with the arrow keys"
-          title="Drag, or move with the arrow keys"
+          aria-label={say('panel.moveLabel')}
+          title={say('panel.moveHint')}
           onKeyDown={onKeyDown}
         >
           <span aria-hidden="true">⠿</span>
         </button>
-        <h2>Uploads</h2>
+        <h2>{say('panel.title')}</h2>
         <IconButton
           icon={small ? 'maximise' : 'minimise'}
-          label={small ? 'Show all uploads' : 'Minimise'}
+          label={say(small ? 'panel.showAll' : 'panel.minimise')}
           expanded={!small}
           onClick={() => {
             setSmall(!small);
@@ -74,12 +76,13 @@ function Panel({ preparing, empty }: { preparing: string | null; empty: boolean 
 
 /** The browser's tab shows how far it is while something is under way. */
 function useProgressInTitle(): void {
+  const say = useTexts();
   const active = useStore(uploads, (state) => state.counts.active);
   const percent = useStore(uploads, (state) => Math.floor(overallPercent(state.totals)));
   useEffect(() => {
-    document.title = active > 0 ? `${percent} % · Safelight` : 'Safelight';
+    document.title = active > 0 ? say('panel.titlePercent', { percent }) : 'Safelight';
     return () => {
       document.title = 'Safelight';
     };
-  }, [active, percent]);
+  }, [active, percent, say]);
 }

@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'react';
+import { useTexts } from '../../hooks/useTexts';
 
 /** The whole page takes files and folders; while something hovers over it, it says so. */
 export function DropZone({ onDrop }: { onDrop: (transfer: DataTransfer) => void }) {
+  const say = useTexts();
   const [over, setOver] = useState(false);
 
   useEffect(() => {
@@ -47,8 +49,8 @@ export function DropZone({ onDrop }: { onDrop: (transfer: DataTransfer) => void 
   return (
     <div className="drop" aria-hidden="true">
       <div className="drop-ring">
-        <p>Let go to develop</p>
-        <span>Photos and whole folders</span>
+        <p>{say('drop.letGo')}</p>
+        <span>{say('drop.what')}</span>
       </div>
     </div>
   );

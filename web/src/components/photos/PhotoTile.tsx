@@ -1,5 +1,6 @@
 import { memo, type ReactNode, useMemo, useState } from 'react';
 import { thumbHashToDataURL } from 'thumbhash';
+import { useTexts } from '../../hooks/useTexts';
 import type { Summary } from '../../types/wire';
 
 /** A photo in the grid: its placeholder at once, its thumbnail over it as soon as it is there. */
@@ -11,6 +12,7 @@ export const PhotoTile = memo(function PhotoTile(props: {
   children?: ReactNode;
 }) {
   const { photo, width, height, onOpen, children } = props;
+  const say = useTexts();
   const placeholder = useMemo(() => placeholderOf(photo.thumbhash), [photo.thumbhash]);
   const [missing, setMissing] = useState(false);
   const sources = [
@@ -22,7 +24,7 @@ export const PhotoTile = memo(function PhotoTile(props: {
       <button
         type="button"
         className="tile-open"
-        aria-label={`Open ${photo.filename}`}
+        aria-label={say('library.open', { name: photo.filename })}
         onClick={() => {
           onOpen(photo.photoId);
         }}

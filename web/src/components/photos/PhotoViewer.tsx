@@ -3,6 +3,7 @@ import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { photosApi } from '../../app';
 import { sentenceOf } from '../../lib/api/errors';
 import { describe } from '../../lib/photos/describe';
+import { useTexts } from '../../hooks/useTexts';
 import { usePhotoActions } from '../../hooks/usePhotos';
 import type { Summary } from '../../types/wire';
 import { IconButton } from '../icons';
@@ -15,6 +16,7 @@ export function PhotoViewer(props: {
   onShow: (photoId: string | null) => void;
 }) {
   const { photos, photoId, trashed, onShow } = props;
+  const say = useTexts();
   const dialog = useRef<HTMLDialogElement>(null);
   const index = photos.findIndex((photo) => photo.photoId === photoId);
   const photo = photos[index];
@@ -50,7 +52,7 @@ export function PhotoViewer(props: {
     <dialog
       ref={dialog}
       className="viewer"
-      aria-label={photo?.filename ?? 'Photo'}
+      aria-label={photo?.filename ?? say('viewer.photo')}
       onKeyDown={onKeyDown}
       onCancel={(event) => {
         event.preventDefault();
@@ -60,7 +62,7 @@ export function PhotoViewer(props: {
       <header className="viewer-head">
         <IconButton
           icon="close"
-          label="Close"
+          label={say('viewer.close')}
           onClick={() => {
             onShow(null);
           }}
@@ -70,17 +72,17 @@ export function PhotoViewer(props: {
         </h2>
         <IconButton
           icon="info"
-          label={details ? 'Hide details' : 'Show details'}
+          label={say(details ? 'viewer.hideDetails' : 'viewer.showDetails')}
           expanded={details}
           onClick={() => {
             setDetails(!details);
           }}
         />
-        {photo && <IconButton icon="download" label="Download the original" onClick={() => void download(photo)} />}
+        {photo && <IconButton icon="download" label={say('viewer.download')} onClick={() => void download(photo)} />}
         {trashed ? (
           <IconButton
             icon="restore"
-            label="Put back into the library"
+            label={say('viewer.restore')}
             onClick={() => {
               takeAway(restore);
             }}
@@ -88,7 +90,7 @@ export function PhotoViewer(props: {
         ) : (
           <IconButton
             icon="trash"
-            label="Move to the trash"
+            label={say('viewer.trash')}
             onClick={() => {
               takeAway(moveToTrash);
             }}
@@ -102,7 +104,7 @@ export function PhotoViewer(props: {
             <IconButton
               className="viewer-step viewer-previous"
               icon="previous"
-              label="Previous photo"
+              label={say('viewer.previous')}
               onClick={() => {
                 step(-1);
               }}
@@ -112,7 +114,7 @@ export function PhotoViewer(props: {
             <IconButton
               className="viewer-step viewer-next"
               icon="next"
-              label="Next photo"
+              label={say('viewer.next')}
               onClick={() => {
                 step(1);
               }}
@@ -126,10 +128,10 @@ export function PhotoViewer(props: {
 }
 
 function Picture({ photo }: { photo: Summary }) {
+  const say = useTexts();
   const [state, setState] = useState<'loading' | 'shown' | 'failed'>('loading');
   const { width, height } = photo;
-  if (!photo.thumbnailUrl1024 || state === 'failed')
-    return <p className="viewer-none">This picture cannot be shown. The original can still be downloaded.</p>;
+  if (!photo.thumbnailUrl1024 || state === 'failed') return <p className="viewer-none">{say('viewer.none')}</p>;
   return (
     <img
       src={photo.thumbnailUrl1024}
@@ -147,12 +149,13 @@ function Picture({ photo }: { photo: Summary }) {
 }
 
 function Details({ photo }: { photo: Summary }) {
+  const say = useTexts();
   const { data, error } = useQuery({
     queryKey: ['photo', photo.photoId],
     queryFn: ({ signal }) => photosApi.photo(photo.photoId, signal),
   });
   return (
-    <aside className="viewer-details" aria-label="Details">
+    <aside className="viewer-details" aria-label={say('viewer.details')}>
       {error && <p role="alert">{sentenceOf(error)}</p>}
       <dl>
         {data &&

@@ -1,7 +1,8 @@
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
+import { useTexts } from '../../hooks/useTexts';
 import { useConnectionState } from '../../hooks/useWebSocket';
-import { bytesText, countText, durationText, speedText } from '../../lib/format';
+import { bytesText, durationText, percentText, speedText } from '../../lib/format';
 import { Connection } from '../layout/Connection';
 import { overallPercent } from './overall';
 import { ProgressBar } from './ProgressBar';
@@ -9,6 +10,7 @@ import { tabCount } from './tabs';
 
 /** All uploads as one: how many are done, how far, how fast, how long, what failed, and how the news comes in. */
 export function BatchSummary() {
+  const say = useTexts();
   const counts = useStore(uploads, (state) => state.counts);
   const totals = useStore(uploads, (state) => state.totals);
   const speed = useStore(uploads, (state) => state.speed);
@@ -18,32 +20,32 @@ export function BatchSummary() {
   const left = totals.bytes - totals.bytesSent;
   const moving = speed > 0 && connection !== 'offline';
   const figures = [
-    counts.active > 0 && `${bytesText(totals.bytesSent)} of ${bytesText(totals.bytes)}`,
+    counts.active > 0 && say('summary.bytes', { sent: bytesText(totals.bytesSent), total: bytesText(totals.bytes) }),
     moving && speedText(speed),
-    moving && left > 0 && `sent in about ${durationText(left / speed)}`,
-    counts.active > 0 && left <= 0 && `${countText(counts.active, 'photo')} being processed`,
-    counts.cancelled > 0 && `${counts.cancelled.toLocaleString('en')} cancelled`,
+    moving && left > 0 && say('summary.left', { time: durationText(left / speed) }),
+    counts.active > 0 && left <= 0 && say('summary.processing', { count: counts.active }),
+    counts.cancelled > 0 && say('summary.cancelled', { count: counts.cancelled }),
   ].filter((figure) => figure !== false);
   return (
     <div className="summary">
       <div className="summary-line">
         <strong>
-          {wanted > 0
-            ? `${counts.completed.toLocaleString('en')} of ${countText(wanted, 'photo')} in the library`
-            : 'Nothing is to be uploaded'}
+          {wanted > 0 ? say('summary.done', { done: counts.completed, count: wanted }) : say('summary.nothing')}
         </strong>
-        {wanted > 0 && <span className="summary-percent">{Math.floor(percent)} %</span>}
+        {wanted > 0 && <span className="summary-percent">{percentText(percent)}</span>}
       </div>
       <ProgressBar
         percent={percent}
         tone={counts.active > 0 ? 'active' : counts.completed > 0 ? 'completed' : 'failed'}
-        label="All uploads"
+        label={say('panel.all')}
       />
       <div className="summary-line summary-small">
         <span>
           {figures.join(' · ')}
           {figures.length > 0 && counts.failed > 0 && ' · '}
-          {counts.failed > 0 && <span className="summary-failed">{counts.failed.toLocaleString('en')} failed</span>}
+          {counts.failed > 0 && (
+            <span className="summary-failed">{say('summary.failed', { count: counts.failed })}</span>
+          )}
         </span>
         <Connection />
       </div>

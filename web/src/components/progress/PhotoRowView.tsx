@@ -1,7 +1,8 @@
 import { memo } from 'react';
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
-import { bytesText, speedText } from '../../lib/format';
+import { useTexts } from '../../hooks/useTexts';
+import { bytesText, percentText, speedText } from '../../lib/format';
 import { groupOf } from '../../stores/rows';
 import { JobStatusBadge } from './JobStatusBadge';
 import { ProgressBar } from './ProgressBar';
@@ -10,6 +11,7 @@ import { stageWords } from './words';
 
 /** One photo of the panel. It subscribes to itself alone. */
 export const PhotoRowView = memo(function PhotoRowView({ photoId }: { photoId: string }) {
+  const say = useTexts();
   const row = useStore(uploads, (state) => state.photos.get(photoId));
   if (!row) return null;
   const group = groupOf(row);
@@ -29,7 +31,7 @@ export const PhotoRowView = memo(function PhotoRowView({ photoId }: { photoId: s
         <ProgressBar
           percent={row.percent}
           tone={row.phase === 'paused' ? 'paused' : group}
-          label={`${row.filename}: ${stageWords(row)}`}
+          label={say('row.bar', { name: row.filename, words: stageWords(row) })}
         />
       )}
       <div className="row-foot">
@@ -37,9 +39,9 @@ export const PhotoRowView = memo(function PhotoRowView({ photoId }: { photoId: s
           {stageWords(row)}
         </span>
         <span className="row-figures">
-          {!ended && row.status !== 'PROCESSING' ? `${bytesText(row.bytesSent)} of ${size}` : size}
+          {!ended && row.status !== 'PROCESSING' ? say('row.bytes', { sent: bytesText(row.bytesSent), size }) : size}
           {moving && <> · {speedText(row.speed)}</>}
-          {!ended && <> · {Math.floor(row.percent)} %</>}
+          {!ended && <> · {percentText(row.percent)}</>}
         </span>
       </div>
     </div>

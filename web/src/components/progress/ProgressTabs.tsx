@@ -1,10 +1,13 @@
 import { type KeyboardEvent, useRef } from 'react';
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
+import { useTexts } from '../../hooks/useTexts';
+import { numberText } from '../../texts';
 import { PANEL_ID, type Tab, TABS, tabCount } from './tabs';
 
 /** The tabs All, Active, Completed and Failed, each with its count. */
 export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab) => void }) {
+  const say = useTexts();
   const counts = useStore(uploads, (state) => state.counts);
   const list = useRef<HTMLDivElement>(null);
 
@@ -12,15 +15,15 @@ export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab)
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const next = TABS[(TABS.findIndex(({ id }) => id === tab) + step + TABS.length) % TABS.length];
+    const next = TABS[(TABS.findIndex((id) => id === tab) + step + TABS.length) % TABS.length];
     if (!next) return;
-    onChange(next.id);
-    list.current?.querySelector<HTMLElement>(`#${PANEL_ID}-tab-${next.id}`)?.focus();
+    onChange(next);
+    list.current?.querySelector<HTMLElement>(`#${PANEL_ID}-tab-${next}`)?.focus();
   };
 
   return (
-    <div className="tabs" role="tablist" aria-label="Uploads" ref={list} onKeyDown={onKeyDown}>
-      {TABS.map(({ id, label }) => (
+    <div className="tabs" role="tablist" aria-label={say('panel.title')} ref={list} onKeyDown={onKeyDown}>
+      {TABS.map((id) => (
         <button
           key={id}
           id={`${PANEL_ID}-tab-${id}`}
@@ -36,7 +39,7 @@ export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab)
             onChange(id);
           }}
         >
-          {label} <span className="tab-count">{tabCount(counts, id).toLocaleString('en')}</span>
+          {say(`tab.${id}`)} <span className="tab-count">{numberText(tabCount(counts, id))}</span>
         </button>
       ))}
     </div>

@@ -2,19 +2,15 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef } from 'react';
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
+import { useTexts } from '../../hooks/useTexts';
 import { PhotoRowView } from './PhotoRowView';
-import { PANEL_ID, rowsOfTab, type Tab, TABS } from './tabs';
+import { PANEL_ID, rowsOfTab, type Tab } from './tabs';
 
 const ROW_HEIGHT = 72;
-const NOTHING: Record<Tab, string> = {
-  all: 'No uploads yet.',
-  active: 'Nothing is under way.',
-  completed: 'Nothing has been completed yet.',
-  failed: 'Nothing has failed.',
-};
 
 /** The rows of a tab, of which only those in sight exist. */
 export function RowList({ tab }: { tab: Tab }) {
+  const say = useTexts();
   const membership = useStore(uploads, (state) => state.membership);
   // Who is in the tab changes with `membership` alone; rows follow themselves.
   // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -37,13 +33,8 @@ export function RowList({ tab }: { tab: Tab }) {
       aria-labelledby={`${PANEL_ID}-tab-${tab}`}
       tabIndex={0}
     >
-      {ids.length === 0 && <p className="rows-empty">{NOTHING[tab]}</p>}
-      <div
-        className="rows-all"
-        role="list"
-        aria-label={`${TABS.find(({ id }) => id === tab)?.label ?? ''} uploads`}
-        style={{ height: rows.getTotalSize() }}
-      >
+      {ids.length === 0 && <p className="rows-empty">{say(`tab.${tab}.none`)}</p>}
+      <div className="rows-all" role="list" aria-label={say(`tab.${tab}.rows`)} style={{ height: rows.getTotalSize() }}>
         {rows.getVirtualItems().map(({ index, key, start }) => (
           <div
             key={key}

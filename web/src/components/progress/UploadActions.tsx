@@ -1,5 +1,6 @@
 import { useStore } from 'zustand';
 import { uploads } from '../../app';
+import { useTexts } from '../../hooks/useTexts';
 import { uploadActions } from '../../hooks/useUpload';
 import { canRetry, groupOf, type PhotoRow } from '../../stores/rows';
 import { IconButton } from '../icons';
@@ -7,6 +8,7 @@ import { pausedCount, retryableCount, sendingCount } from './overall';
 
 /** What can be done with one photo, as it stands. */
 export function RowActions({ row }: { row: PhotoRow }) {
+  const say = useTexts();
   const { filename: name, photoId, phase, held } = row;
   const group = groupOf(row);
   const awaited = row.status === 'QUEUED' || row.status === 'UPLOADING';
@@ -15,7 +17,7 @@ export function RowActions({ row }: { row: PhotoRow }) {
       {awaited && held && phase !== 'failed' && phase !== 'cancelling' && phase !== null && phase !== 'finishing' && (
         <IconButton
           icon={phase === 'paused' ? 'play' : 'pause'}
-          label={`${phase === 'paused' ? 'Resume' : 'Pause'} ${name}`}
+          label={say(phase === 'paused' ? 'row.resume' : 'row.pause', { name })}
           onClick={() => {
             if (phase === 'paused') uploadActions.resume(photoId);
             else uploadActions.pause(photoId);
@@ -25,7 +27,7 @@ export function RowActions({ row }: { row: PhotoRow }) {
       {canRetry(row) && (
         <IconButton
           icon="retry"
-          label={`Retry ${name}`}
+          label={say('row.retry', { name })}
           onClick={() => {
             uploadActions.retry(row);
           }}
@@ -34,7 +36,7 @@ export function RowActions({ row }: { row: PhotoRow }) {
       {(group === 'active' || (group === 'failed' && phase === 'failed')) && (
         <IconButton
           icon="close"
-          label={`Cancel ${name}`}
+          label={say('row.cancel', { name })}
           disabled={phase === 'cancelling'}
           onClick={() => void uploadActions.cancel(photoId)}
         />
@@ -42,7 +44,7 @@ export function RowActions({ row }: { row: PhotoRow }) {
       {group !== 'active' && phase !== 'failed' && (
         <IconButton
           icon="clear"
-          label={`Clear ${name} from this list`}
+          label={say('row.clear', { name })}
           onClick={() => {
             uploadActions.clear([photoId]);
           }}
@@ -54,17 +56,18 @@ export function RowActions({ row }: { row: PhotoRow }) {
 
 /** What can be done with all photos at once. */
 export function BatchActions() {
+  const say = useTexts();
   const { active, completed, failed, cancelled } = useStore(uploads, (state) => state.counts);
   const paused = useStore(uploads, pausedCount);
   const sending = useStore(uploads, sendingCount);
   const retryable = useStore(uploads, retryableCount);
   return (
-    <div className="batch-actions" role="group" aria-label="All uploads">
-      {sending > 0 && <Button label="Pause all" onClick={uploadActions.pauseAll} />}
-      {paused > 0 && <Button label="Resume all" onClick={uploadActions.resumeAll} />}
-      {retryable > 0 && <Button label="Retry failed" onClick={() => void uploadActions.retryAll()} />}
-      {active > 0 && <Button label="Cancel all" onClick={() => void uploadActions.cancelAll()} />}
-      {completed + failed + cancelled > 0 && <Button label="Clear ended" onClick={uploadActions.clearAll} />}
+    <div className="batch-actions" role="group" aria-label={say('panel.all')}>
+      {sending > 0 && <Button label={say('batch.pause')} onClick={uploadActions.pauseAll} />}
+      {paused > 0 && <Button label={say('batch.resume')} onClick={uploadActions.resumeAll} />}
+      {retryable > 0 && <Button label={say('batch.retry')} onClick={() => void uploadActions.retryAll()} />}
+      {active > 0 && <Button label={say('batch.cancel')} onClick={() => void uploadActions.cancelAll()} />}
+      {completed + failed + cancelled > 0 && <Button label={say('batch.clear')} onClick={uploadActions.clearAll} />}
     </div>
   );
 }

@@ -4,12 +4,7 @@ export const PANEL_ID = 'uploads';
 
 export type Tab = 'all' | Extract<Group, 'active' | 'completed' | 'failed'>;
 
-export const TABS: readonly { id: Tab; label: string }[] = [
-  { id: 'all', label: 'All' },
-  { id: 'active', label: 'Active' },
-  { id: 'completed', label: 'Completed' },
-  { id: 'failed', label: 'Failed' },
-];
+export const TABS: readonly Tab[] = ['all', 'active', 'completed', 'failed'];
 
 /** How many rows a tab has; cancelled ones are among all alone. */
 export function tabCount(counts: UploadState['counts'], tab: Tab): number {

@@ -1,25 +1,18 @@
-import type { Stage } from '../../types/wire';
 import type { PhotoRow } from '../../stores/rows';
-
-const STAGE_WORDS: Record<Stage, string> = {
-  VERIFYING: 'Verifying size, checksum and type',
-  METADATA: 'Reading metadata',
-  THUMBNAILS: 'Making thumbnails',
-  PUBLISHING: 'Publishing to the library',
-};
+import { say } from '../../texts';
 
 /** What is happening to a photo, or what happened, in words. */
 export function stageWords(row: PhotoRow): string {
   switch (row.status) {
     case 'COMPLETED':
-      return row.duplicateOf ? 'In the library already, not sent again' : 'In the library';
+      return say(row.duplicateOf ? 'row.duplicate' : 'row.completed');
     case 'CANCELLED':
-      return 'Cancelled';
+      return say('row.cancelled');
     case 'FAILED':
-      return row.errorMessage ?? 'Failed; the server gave no reason';
+      return row.errorMessage ?? say('row.failed');
     case 'PROCESSING':
-      if (row.phase === 'cancelling') return 'Cancelling';
-      return row.stage ? STAGE_WORDS[row.stage] : 'Stored, waiting to be processed';
+      if (row.phase === 'cancelling') return say('phase.cancelling');
+      return say(row.stage ? `stage.${row.stage}` : 'row.stored');
     case 'QUEUED':
     case 'UPLOADING':
       return sendingWords(row);
@@ -27,30 +20,8 @@ export function stageWords(row: PhotoRow): string {
 }
 
 function sendingWords({ phase, held, errorMessage, bytes, bytesSent }: PhotoRow): string {
-  switch (phase) {
-    case 'waiting':
-      return 'Waiting for its turn';
-    case 'sending':
-      return 'Sending';
-    case 'finishing':
-      return 'All bytes sent, being sealed';
-    case 'unreachable':
-      return 'Server out of reach; goes on by itself';
-    case 'interrupted':
-      return 'Interrupted; tries again by itself';
-    case 'busy':
-      return 'Server busy; tries again by itself';
-    case 'signed-out':
-      return 'Signed out; goes on after sign-in';
-    case 'paused':
-      return 'Paused';
-    case 'cancelling':
-      return 'Cancelling';
-    case 'failed':
-      return errorMessage ?? 'Stopped; no reason was given';
-    case null:
-      if (held) return 'Sent, waiting for the server’s word';
-      if (bytesSent >= bytes) return 'All bytes have arrived, waiting to be sealed';
-      return 'Not sent by this page: by another tab or device, or left unfinished';
-  }
+  if (phase === 'failed') return errorMessage ?? say('phase.failed');
+  if (phase !== null) return say(`phase.${phase}`);
+  if (held) return say('phase.held');
+  return say(bytesSent >= bytes ? 'phase.arrived' : 'phase.elsewhere');
 }

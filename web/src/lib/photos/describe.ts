@@ -1,5 +1,6 @@
 import type { Photo } from '../../types/wire';
-import { bytesText } from '../format';
+import { numberText, say } from '../../texts';
+import { bytesText, dateText } from '../format';
 
 export interface Fact {
   name: string;
@@ -18,17 +19,17 @@ interface Exif {
 export function describe(photo: Photo): Fact[] {
   const exif = parse(photo.exifJson);
   const facts: (Fact | null)[] = [
-    fact('Taken', takenText(photo.takenAt)),
-    fact('Camera', cameraText(exif)),
-    fact('Lens', textOf(exif.lensModel ?? exif.lens)),
-    fact('Exposure', exposureText(exif)),
-    fact('Flash', exif.flash === true ? 'Fired' : exif.flash === false ? 'Did not fire' : null),
+    fact(say('fact.taken'), takenText(photo.takenAt)),
+    fact(say('fact.camera'), cameraText(exif)),
+    fact(say('fact.lens'), textOf(exif.lensModel ?? exif.lens)),
+    fact(say('fact.exposure'), exposureText(exif)),
+    fact(say('fact.flash'), exif.flash === true ? say('flash.fired') : exif.flash === false ? say('flash.not') : null),
     place(exif),
-    fact('Dimensions', sizeText(photo)),
-    fact('File', `${bytesText(photo.bytes)} · ${photo.mimeType}`),
-    fact('Checksum', photo.checksum ?? null),
-    fact('Folder', folderOf(photo.relativePath)),
-    fact('Added', new Date(photo.createdAt).toLocaleString()),
+    fact(say('fact.dimensions'), sizeText(photo)),
+    fact(say('fact.file'), `${bytesText(photo.bytes)} · ${photo.mimeType}`),
+    fact(say('fact.checksum'), photo.checksum ?? null),
+    fact(say('fact.folder'), folderOf(photo.relativePath)),
+    fact(say('fact.added'), dateText(new Date(photo.createdAt), { dateStyle: 'medium', timeStyle: 'medium' })),
   ];
   return facts.filter((one) => one !== null);
 }
@@ -57,9 +58,12 @@ export function takenText(takenAt: string | null | undefined): string | null {
   if (!match) return null;
   const [, year, month, day, hour, minute, second, zone] = match.map((group: string | undefined) => group ?? '');
   const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
-  const written = date.toLocaleDateString(undefined, { dateStyle: 'long', timeZone: 'UTC' });
-  const zoneText = !zone ? ', zone not recorded' : zone === 'Z' || zone === '+00:00' ? ' UTC' : ` UTC${zone}`;
-  return `${written}, ${hour}:${minute}:${second}${zoneText}`;
+  const written = {
+    date: dateText(date, { dateStyle: 'long', timeZone: 'UTC' }),
+    time: `${hour}:${minute}:${second}`,
+  };
+  if (!zone) return say('taken.noZone', written);
+  return say('taken.zone', { ...written, zone: zone === 'Z' || zone === '+00:00' ? '' : zone });
 }
 
 function cameraText({ make, model }: Exif): string | null {
@@ -91,17 +95,20 @@ function place(exif: Exif): Fact | null {
   const longitude = numberOf(exif.longitude);
   if (latitude === null || longitude === null) return null;
   const altitude = numberOf(exif.altitude);
-  const value =
-    `${Math.abs(latitude).toFixed(5)}° ${latitude < 0 ? 'S' : 'N'}, ` +
-    `${Math.abs(longitude).toFixed(5)}° ${longitude < 0 ? 'W' : 'E'}` +
-    (altitude === null ? '' : ` · ${Math.round(altitude)} m`);
+  const where = say('place', {
+    latitude: numberText(Math.abs(latitude), 5),
+    northSouth: say(latitude < 0 ? 'place.south' : 'place.north'),
+    longitude: numberText(Math.abs(longitude), 5),
+    eastWest: say(longitude < 0 ? 'place.west' : 'place.east'),
+  });
+  const value = altitude === null ? where : `${where} · ${numberText(altitude)} m`;
   const href = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=14/${latitude}/${longitude}`;
-  return { name: 'Place', value, href };
+  return { name: say('fact.place'), value, href };
 }
 
 function sizeText({ width, height }: Photo): string | null {
   if (!width || !height) return null;
-  return `${width} × ${height} · ${((width * height) / 1e6).toFixed(1)} MP`;
+  return `${width} × ${height} · ${numberText((width * height) / 1e6, 1)} MP`;
 }
 
 function folderOf(path: string | null | undefined): string | null {
