@@ -2,6 +2,7 @@ import type { FileIn, Item } from '../../types/wire';
 import { NetworkError } from '../api/errors';
 import { mapInTurns } from './breathe';
 import { MAX_FILES, type UploadApi } from '../api/upload';
+import type { Recognise } from './known';
 import { type Patience, persist } from './retry';
 import type { SourceFile } from './source';
 
@@ -14,17 +15,41 @@ export interface Declared {
 
 type DeclareApi = Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot'>;
 
-/** Declare a job, a thousand files a call; `onDeclared` gets each call's answer as soon as it is there. */
-export async function declare(
-  api: DeclareApi,
-  files: readonly SourceFile[],
-  patience: Patience,
-  onDeclared: (declared: Declared) => void,
-): Promise<void> {
+/** A job that awaits more files, and how many it has. */
+export interface Into {
+  jobId: string;
+  totalCount: number;
+}
+
+export interface Declaring {
+  api: DeclareApi;
+  patience: Patience;
+  /** Gets each call's answer as soon as it is there. */
+  onDeclared: (declared: Declared) => void;
+  /** Finds what the library has already. */
+  recognise?: Recognise | undefined;
+}
+
+/** Declare a job, or more files of one, a thousand a call. */
+export async function declare(files: readonly SourceFile[], into: Into | null, declaring: Declaring): Promise<void> {
+  let job = into;
+  let start = 0;
+  if (!job) {
+    job = { jobId: await create(files, declaring), totalCount: 0 };
+    start = MAX_FILES;
+  }
+  for (; start < files.length; start += MAX_FILES) {
+    const chunk = files.slice(start, start + MAX_FILES);
+    const items = await addFiles(job.jobId, chunk, job.totalCount + start, declaring);
+    declaring.onDeclared({ jobId: job.jobId, items, files: chunk });
+  }
+}
+
+async function create(files: readonly SourceFile[], declaring: Declaring): Promise<string> {
+  const { api, patience, onDeclared } = declaring;
   const first = files.slice(0, MAX_FILES);
   const key = randomKey();
-  // Size and date of a file are asked of the system here, half a millisecond each.
-  const described = await mapInTurns(first, fileIn);
+  const described = await describe(first, declaring);
   const created = await persist(
     () =>
       api.createJob(
@@ -34,25 +59,20 @@ export async function declare(
       ),
     patience,
   );
-  const { jobId } = created;
-  onDeclared({ jobId, items: created.items, files: first });
-  for (let start = MAX_FILES; start < files.length; start += MAX_FILES) {
-    const chunk = files.slice(start, start + MAX_FILES);
-    const items = await addFiles(api, jobId, chunk, start, patience);
-    onDeclared({ jobId, items, files: chunk });
-  }
+  onDeclared({ jobId: created.jobId, items: created.items, files: first });
+  return created.jobId;
 }
 
 /** A call whose answer was lost may have had its effect: before it is repeated, the job is looked at. */
 async function addFiles(
-  api: DeclareApi,
   jobId: string,
   chunk: readonly SourceFile[],
   start: number,
-  patience: Patience,
+  declaring: Declaring,
 ): Promise<Item[]> {
+  const { api, patience } = declaring;
   let unsure = false;
-  const described = await mapInTurns(chunk, fileIn);
+  const described = await describe(chunk, declaring);
   return persist(async () => {
     if (unsure) {
       const { photos } = await api.snapshot(jobId, patience.signal);
@@ -66,6 +86,16 @@ async function addFiles(
       throw error;
     }
   }, patience);
+}
+
+async function describe(files: readonly SourceFile[], { recognise, patience }: Declaring): Promise<FileIn[]> {
+  // Size and date of a file are asked of the system here, half a millisecond each.
+  const described = await mapInTurns(files, fileIn);
+  const known = await recognise?.(files, patience);
+  return described.map((file, index) => {
+    const contentHash = known?.get(files[index] as SourceFile);
+    return contentHash === undefined ? file : { ...file, contentHash };
+  });
 }
 
 function fileIn({ file, relativePath }: SourceFile): FileIn {

@@ -1,9 +1,10 @@
-import type { Item, PhotoStatus } from '../../types/wire';
+import type { PhotoStatus } from '../../types/wire';
 import { ApiError, sentenceOf } from '../api/errors';
 import type { UploadApi } from '../api/upload';
-import { PART_SIZE } from '../s3/multipart';
 import { isAbort } from './backoff';
-import { declare, type Declared } from './declare';
+import { declare, type Declared, type Into } from './declare';
+import { type Held, hold } from './held';
+import type { Recognise } from './known';
 import type { Sending, TransferPorts } from './line';
 import { type Patience, persist } from './retry';
 import type { SourceFile } from './source';
@@ -25,21 +26,10 @@ export interface EngineReport {
 export interface EnginePorts extends TransferPorts {
   api: TransferPorts['api'] & Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot' | 'cancelPhoto' | 'retryPhoto'>;
   report: EngineReport;
+  /** Finds what the library has already, so that it is not sent. */
+  recognise?: Recognise;
   /** Called with the first URL of what was declared together: where bytes go decides how many requests are worth having at once. */
   onTarget?: (url: string) => void;
-}
-
-/** A photo whose file this page holds. */
-interface Held {
-  photoId: string;
-  jobId: string;
-  file: File;
-  item: Item | null;
-  inParts: boolean;
-  state: 'waiting' | 'running' | 'resting';
-  attempt: number;
-  abort: AbortController | null;
-  finishing: boolean;
 }
 
 /** Sends what it is given, as much at once as the scheduler lets it, until the server has everything. */
@@ -65,14 +55,30 @@ export class UploadEngine {
     return this.calls > 0;
   }
 
-  /** Declare these files as one job and send them. Resolves once all are declared; throws what the API answered. */
-  async add(files: readonly SourceFile[]): Promise<void> {
+  /** Whether this photo is being sent, or is going to be. */
+  sends(photoId: string): boolean {
+    return (this.held.get(photoId)?.state ?? 'resting') !== 'resting';
+  }
+
+  /**
+   * Declare these files, as one job or `into` one that awaits them, and send them. `onJob` hears of the job as soon as
+   * it is there. Resolves once all are declared; throws what the API answered.
+   */
+  async add(
+    files: readonly SourceFile[],
+    into: Into | null = null,
+    onJob: (jobId: string) => void = () => undefined,
+  ): Promise<void> {
     if (files.length === 0) return;
     this.calls++;
+    const onDeclared = (declared: Declared) => {
+      onJob(declared.jobId);
+      this.take(declared);
+    };
+    const { api, recognise } = this.ports;
+    const patience = this.patience(this.ended.signal);
     try {
-      await declare(this.ports.api, files, this.patience(this.ended.signal), (declared) => {
-        this.take(declared);
-      });
+      await declare(files, into, { api, patience, onDeclared, recognise });
     } finally {
       this.calls--;
     }
@@ -156,7 +162,8 @@ export class UploadEngine {
     }
   }
 
-  private take(declared: Declared): void {
+  /** Send files of photos that are declared: now, or once upon a time, in which case the store is asked what it has. */
+  take(declared: Declared): void {
     this.ports.report.declared(declared);
     let target = this.ports.onTarget;
     declared.items.forEach((item, index) => {
@@ -167,17 +174,7 @@ export class UploadEngine {
         target?.(url);
         target = undefined;
       }
-      const held: Held = {
-        photoId: item.photoId,
-        jobId: declared.jobId,
-        file: source.file,
-        item: item.presignedUrl || item.multipart ? item : null,
-        inParts: item.presignedUrl ? false : Boolean(item.multipart) || source.file.size > PART_SIZE,
-        state: 'waiting',
-        attempt: 1,
-        abort: null,
-        finishing: false,
-      };
+      const held = hold(declared.jobId, item, source.file);
       this.held.set(item.photoId, held);
       this.waiting.add(held);
     });

@@ -3,6 +3,7 @@ import { connections } from './connections';
 import { library } from './library';
 import { page } from './page';
 import { panel } from './panel';
+import { resume } from './resume';
 
 /** German. A key that is missing does not compile. */
-export const de: Catalogue = { ...page, ...library, ...panel, ...connections };
+export const de: Catalogue = { ...page, ...library, ...panel, ...resume, ...connections };
