@@ -39,12 +39,11 @@ export function startResuming(userId: string): () => void {
       for (const row of uploads.getState().photos.values())
         if (!row.held && awaitsBytes(row) && row.phase === null) yield row;
     },
-    rests: (jobId) =>
-      [...uploads.getState().photos.values()].some(
-        (row) => row.jobId === jobId && (row.phase === 'paused' || row.phase === 'failed'),
-      ),
     onSnapshot: (snapshot) => {
       uploads.dispatch({ type: 'snapshot', snapshot });
+    },
+    onPassedOver: (count) => {
+      notify(say('resume.passedOver', { count }), 'info');
     },
     onChanged: ([first, ...more], cancelled) => {
       if (!first) return;

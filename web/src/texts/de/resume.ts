@@ -18,6 +18,10 @@ export const resume: Texts<typeof english> = {
     other:
       '{count} Fotos wurden nicht zu Ende gesendet. Legen Sie den Ordner „{folder}“ noch einmal hier ab, dann geht es weiter.',
   },
+  'resume.passedOver': {
+    one: '{count} dieser Dateien ist schon gespeichert oder unterwegs und wird nicht zweimal gesendet.',
+    other: '{count} dieser Dateien sind schon gespeichert oder unterwegs und werden nicht zweimal gesendet.',
+  },
   'resume.changed': {
     one: '{count} Datei hat sich seit dem Beginn ihres Uploads geändert: {path}. Sie wird neu gesendet, wie sie jetzt ist; das Begonnene bleibt in der Liste, bis Sie es abbrechen.',
     other:

@@ -11,6 +11,10 @@ export const resume = {
     one: '{count} photo was not sent to its end. Drop the folder “{folder}” here again to go on.',
     other: '{count} photos were not sent to their end. Drop the folder “{folder}” here again to go on.',
   },
+  'resume.passedOver': {
+    one: '{count} of these files is stored or on its way already, and is not sent twice.',
+    other: '{count} of these files are stored or on their way already, and are not sent twice.',
+  },
   'resume.changed': {
     one: '{count} file has changed since its upload began: {path}. It is sent anew, as it is now; what was begun stays in the list until you cancel it.',
     other:

@@ -2,14 +2,16 @@ import { grouped } from '../grouped';
 import type { Probe } from '../probe';
 import { pathOf, type SourceFile } from '../source';
 
-/** A photo whose bytes the server awaits, as its file was when it was declared. */
-export interface Unfinished {
+/** A photo of a job that has not ended, as its file was when it was declared. */
+export interface Begun {
   photoId: string;
   jobId: string;
   path: string;
   size: number;
   /** How much of it the server has, as far as it knows. */
   bytesSent: number;
+  /** Whether the server awaits its bytes, and nobody here sends them. */
+  rests: boolean;
   /** Unix milliseconds; null where nobody knows. */
   lastModified: number | null;
   /** Of head and tail, where this browser noted it. */
@@ -18,41 +20,42 @@ export interface Unfinished {
 
 export interface Matched {
   /** To be sent on. */
-  same: { source: SourceFile; photo: Unfinished }[];
+  same: { source: SourceFile; photo: Begun }[];
+  /** Stored, or under way. */
+  passed: SourceFile[];
   /** Not what was begun under its path: to be declared anew. */
-  changed: { source: SourceFile; photos: Unfinished[] }[];
-  /** In no unfinished job. */
+  changed: { source: SourceFile; photos: Begun[] }[];
+  /** In no job that is under way. */
   fresh: SourceFile[];
 }
 
 /**
- * Which of these files are the rest of uploads that were begun: those whose path, size and time agree, and whose head
+ * Which of these files belong to uploads that were begun: those whose path, size and time agree, and whose head
  * and tail do where they were noted. Where head and tail were noted and agree, the time may differ (a copied folder).
  */
-export async function match(
-  files: readonly SourceFile[],
-  unfinished: readonly Unfinished[],
-  probe: Probe,
-): Promise<Matched> {
-  const matched: Matched = { same: [], changed: [], fresh: [] };
-  if (unfinished.length === 0) return { ...matched, fresh: [...files] };
-  const awaited = grouped(unfinished, ({ path }) => path.normalize());
+export async function match(files: readonly SourceFile[], begun: readonly Begun[], probe: Probe): Promise<Matched> {
+  const matched: Matched = { same: [], passed: [], changed: [], fresh: [] };
+  if (begun.length === 0) return { ...matched, fresh: [...files] };
+  const known = grouped(begun, ({ path }) => path.normalize());
   for (const source of files) {
     // The server keeps names in Unicode's form C; some file systems give them in form D.
-    const candidates = awaited.get(pathOf(source).normalize());
+    const candidates = known.get(pathOf(source).normalize());
     if (!candidates) {
       matched.fresh.push(source);
       continue;
     }
-    const same: Unfinished[] = [];
+    const same: Begun[] = [];
     for (const photo of candidates) if (await agrees(source.file, photo, probe)) same.push(photo);
-    for (const photo of same) matched.same.push({ source, photo });
-    if (same.length === 0) matched.changed.push({ source, photos: candidates });
+    const resting = candidates.filter(({ rests }) => rests);
+    if (same.some(({ rests }) => !rests)) matched.passed.push(source);
+    else if (same.length > 0) matched.same.push(...same.map((photo) => ({ source, photo })));
+    else if (resting.length > 0) matched.changed.push({ source, photos: resting });
+    else matched.fresh.push(source);
   }
   return matched;
 }
 
-async function agrees(file: File, photo: Unfinished, probe: Probe): Promise<boolean> {
+async function agrees(file: File, photo: Begun, probe: Probe): Promise<boolean> {
   if (file.size !== photo.size) return false;
   if (photo.probe !== null) return photo.probe === (await probe(file));
   return photo.lastModified === null || photo.lastModified === file.lastModified;

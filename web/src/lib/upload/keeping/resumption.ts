@@ -8,7 +8,7 @@ import type { UploadEngine } from '../engine';
 import { grouped } from '../grouped';
 import type { Probe } from '../probe';
 import { type Gathered, pathOf, type SourceFile } from '../source';
-import { match, type Matched, type Unfinished } from './match';
+import { type Begun, match, type Matched } from './match';
 import type { OtherTabs } from './others';
 import type { KeptFile, KeptRoot, Records } from './records';
 import { filesOfRoots, readable } from './roots';
@@ -43,9 +43,9 @@ export interface ResumptionPorts {
   checksum: Checksum;
   /** What the page shows of jobs under way, without asking. */
   waiting: () => Iterable<Waiting>;
-  /** Whether any photo of this job was paused here, or stopped by an error. */
-  rests: (jobId: string) => boolean;
   onSnapshot: (snapshot: Snapshot) => void;
+  /** So many of the files are stored or under way already. */
+  onPassedOver: (count: number) => void;
   /** These are no longer what was begun under their paths, and are sent anew; `cancelled`: what was begun is given up. */
   onChanged: (files: SourceFile[], cancelled: boolean) => void;
 }
@@ -63,9 +63,10 @@ export class Resumption {
    */
   async add(files: readonly SourceFile[], roots: readonly FileSystemHandle[] = [], certain = false): Promise<void> {
     if (files.length === 0) return;
-    const { engine, records, probe, onChanged } = this.ports;
-    const { jobs, unfinished } = await this.unfinished();
-    const matched = await match(files, unfinished, probe);
+    const { engine, records, probe, onChanged, onPassedOver } = this.ports;
+    const { jobs, begun } = await this.begun();
+    const matched = await match(files, begun, probe);
+    if (matched.passed.length > 0) onPassedOver(matched.passed.length);
     await this.goOn(matched, roots);
     if (matched.changed.length > 0) {
       if (certain) await this.cancel(matched.changed.flatMap(({ photos }) => photos));
@@ -91,8 +92,9 @@ export class Resumption {
     const folders = new Set<string>();
     for (const { photoId, jobId, bytes, bytesSent } of rows) {
       const file = kept.get(photoId);
-      // Begun elsewhere, it may be under way there; and what has arrived whole is sealed by the server itself.
-      if (held.has(photoId) || ((!file || bytesSent >= bytes) && !quiet.has(jobId))) continue;
+      // Begun elsewhere, it may be under way there; and what went whole and has arrived is sealed by the server itself.
+      const mayMove = !file || (bytesSent >= bytes && bytes <= PART_SIZE);
+      if (held.has(photoId) || (mayMove && !quiet.has(jobId))) continue;
       if (file && roots.some((root) => holds(root, file))) offer.ready.push(photoId);
       else {
         offer.missing.push(photoId);
@@ -195,37 +197,37 @@ export class Resumption {
     }
   }
 
-  private async cancel(photos: readonly Unfinished[]): Promise<void> {
+  private async cancel(photos: readonly Begun[]): Promise<void> {
     for (const { photoId } of photos) await this.ports.api.cancelPhoto(photoId);
   }
 
-  /** What the server awaits and nobody in this browser sends. */
-  private async unfinished(): Promise<{ jobs: Job[]; unfinished: Unfinished[] }> {
-    const { api, engine, others, records, rests, onSnapshot } = this.ports;
-    const jobs = (await this.active()).filter(({ jobId }) => !this.declaredHere.has(jobId) || rests(jobId));
-    if (jobs.length === 0) return { jobs, unfinished: [] };
+  /** The photos of all jobs that have not ended, but for those that failed or were cancelled. */
+  private async begun(): Promise<{ jobs: Job[]; begun: Begun[] }> {
+    const { api, engine, others, records, onSnapshot } = this.ports;
+    const jobs = await this.active();
+    if (jobs.length === 0) return { jobs, begun: [] };
     const [held, files] = await Promise.all([others.held(), records.files()]);
     const kept = new Map(files.map((file) => [file.photoId, file]));
-    const unfinished: Unfinished[] = [];
+    const begun: Begun[] = [];
     for (const { jobId } of jobs) {
       const snapshot = await api.snapshot(jobId);
-      onSnapshot(snapshot);
-      for (const photo of snapshot.photos) {
-        const awaited = photo.status === 'QUEUED' || photo.status === 'UPLOADING';
-        if (!awaited || held.has(photo.photoId) || engine().sends(photo.photoId)) continue;
-        const file = kept.get(photo.photoId);
-        unfinished.push({
-          photoId: photo.photoId,
+      if (!this.declaredHere.has(jobId)) onSnapshot(snapshot);
+      for (const { photoId, status, ...photo } of snapshot.photos) {
+        if (status === 'FAILED' || status === 'CANCELLED') continue;
+        const file = kept.get(photoId);
+        begun.push({
+          photoId,
           jobId,
           path: file?.path ?? photo.relativePath ?? photo.filename,
           size: photo.bytes,
           bytesSent: photo.bytesSent,
+          rests: (status === 'QUEUED' || status === 'UPLOADING') && !held.has(photoId) && !engine().sends(photoId),
           lastModified: file?.lastModified ?? timeOf(photo.lastModified),
           probe: file?.probe ?? null,
         });
       }
     }
-    return { jobs, unfinished };
+    return { jobs, begun };
   }
 
   private async active(): Promise<Job[]> {
