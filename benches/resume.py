@@ -37,7 +37,7 @@ OFFLINE = 60.0
 ASLEEP = 80.0
 """Seconds; URLs live for 60."""
 PATIENCE = 900.0
-CHOSEN = os.environ.get("RESUME", "")
+CHOSEN = tuple(os.environ.get("RESUME", "").split(","))
 
 
 @dataclass
@@ -81,11 +81,8 @@ class Case:
     def processes(self) -> list[int]:
         """The processes of this browser, the first one first."""
         mark = f"--user-data-dir={self.profile}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and mark in _command(entry):
-                found.append(int(entry.name))
-        return sorted(found)
+        running = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return sorted(int(entry.name) for entry in running if mark in _command(entry))
 
 
 def measure() -> dict[str, Any]:
@@ -224,7 +221,7 @@ def _case(playwright: Playwright, small: int, large: int, settings: dict[str, st
         folder = photos(root / "trip", [big_jpeg(PHOTO, seed=number) for number in range(small)])
         if large:
             photos(folder, [big_jpeg(large, seed=99_999)], name="large")
-        server = Server(root / "server", {"log_level": "debug", **settings, "max_file_mb": "4000"}).start()
+        server = Server(root / "server", {"log_level": "debug", **settings}).start()
         stack.callback(server.kill)
         person = stack.enter_context(server.client())
         case = Case(playwright, server, person, folder, root / "profile")
