@@ -67,7 +67,8 @@ const adjustLimit = () => {
   const { live, over } = connectionStore.getState();
   // A WebSocket is not among the connections that a browser counts; whatever stands in for it is.
   const taken = live === 'polling' || (over !== null && over !== 'websocket') ? 1 : 0;
-  scheduler.limit = usefulLimit(settingsStore.getState().limit, target, origin, protocolOf(origin), taken);
+  scheduler.bandwidth = settingsStore.getState().bandwidth;
+  scheduler.ceiling = usefulLimit(settingsStore.getState().limit, target, origin, protocolOf(origin), taken);
   engine.pump();
 };
 
@@ -102,14 +103,10 @@ function createEngine(): UploadEngine {
     recognise: recogniser({ api: uploadApi, probe: probeOf, contentHash: contentHashInWorker() }),
     report: {
       declared: (declared) => {
-        const { jobId, items, files } = declared;
+        const { jobId, items, described } = declared;
         void keepDeclared(declared, records, probeOf);
-        const described = files.map(({ file, relativePath }) => ({
-          filename: file.name,
-          relativePath,
-          bytes: file.size,
-        }));
-        uploads.dispatch({ type: 'declared', jobId, items, files: described });
+        const files = described.map(({ filename, relativePath = null, bytes }) => ({ filename, relativePath, bytes }));
+        uploads.dispatch({ type: 'declared', jobId, items, files });
       },
       phase: (photoId, phase, failure) => {
         uploads.dispatch({ type: 'phase', photoId, phase, failure });
@@ -133,6 +130,12 @@ function createEngine(): UploadEngine {
 }
 
 let engine = createEngine();
+scheduler.bandwidth = settingsStore.getState().bandwidth;
+scheduler.subscribe((limit) => {
+  engine.pump();
+  // For whoever else listens on this page: the bench that plots it.
+  window.dispatchEvent(new CustomEvent('safelight:concurrency', { detail: limit }));
+});
 settingsStore.subscribe(adjustLimit);
 connectionStore.subscribe((now, before) => {
   if (now.live !== before.live || now.over !== before.over) adjustLimit();

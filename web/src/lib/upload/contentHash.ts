@@ -1,10 +1,10 @@
-import { FileGone } from '../api/errors';
+import { unreadable } from './original';
 import { Sha256 } from './sha256';
 
 // Read in slices of this many bytes, so that no file is ever held whole.
 const SLICE = 4 * 1024 * 1024;
 
-/** What the library knows a content by: `sha256:` and 64 hex digits. Throws FileGone where it cannot be read. */
+/** What the library knows a content by: `sha256:` and 64 hex digits. Throws Stopped where it cannot be read. */
 export type ContentHash = (blob: Blob) => Promise<string>;
 
 /** The content hash of a blob, computed here. */
@@ -20,7 +20,7 @@ export interface HashRequest {
   id: number;
   blob: Blob;
 }
-export type HashAnswer = { id: number; hash: string } | { id: number; gone: string };
+export type HashAnswer = { id: number; hash: string } | { id: number; error: unknown };
 
 interface Asked {
   resolve: (hash: string) => void;
@@ -39,7 +39,7 @@ export function contentHashInWorker(): ContentHash {
       const waiting = asked.get(data.id);
       asked.delete(data.id);
       if ('hash' in data) waiting?.resolve(data.hash);
-      else waiting?.reject(new FileGone());
+      else waiting?.reject(unreadable(data.error));
     };
     started.onerror = (event) => {
       for (const waiting of asked.values()) waiting.reject(new Error(`The hashing worker stopped: ${event.message}`));

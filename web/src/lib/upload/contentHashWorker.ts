@@ -15,6 +15,6 @@ async function answer({ id, blob }: HashRequest): Promise<HashAnswer> {
   try {
     return { id, hash: await contentHashHere(blob) };
   } catch (error) {
-    return { id, gone: String(error) };
+    return { id, error };
   }
 }

@@ -11,7 +11,11 @@ export interface Declared {
   /** One for each file of this call, in their order. */
   items: Item[];
   files: SourceFile[];
+  /** What was declared of each: asking the file again may find that it has changed. */
+  described: Described[];
 }
+
+export type Described = FileIn & { lastModified: number };
 
 type DeclareApi = Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot'>;
 
@@ -32,16 +36,13 @@ export interface Declaring {
 
 /** Declare a job, or more files of one, a thousand a call. */
 export async function declare(files: readonly SourceFile[], into: Into | null, declaring: Declaring): Promise<void> {
-  let job = into;
-  let start = 0;
-  if (!job) {
-    job = { jobId: await create(files, declaring), totalCount: 0 };
-    start = MAX_FILES;
-  }
+  let start = into ? 0 : MAX_FILES;
+  const { jobId, totalCount } = into ?? { jobId: await create(files, declaring), totalCount: 0 };
   for (; start < files.length; start += MAX_FILES) {
     const chunk = files.slice(start, start + MAX_FILES);
-    const items = await addFiles(job.jobId, chunk, job.totalCount + start, declaring);
-    declaring.onDeclared({ jobId: job.jobId, items, files: chunk });
+    const described = await describe(chunk, declaring);
+    const items = await addFiles(jobId, described, totalCount + start, declaring);
+    declaring.onDeclared({ jobId, items, files: chunk, described });
   }
 }
 
@@ -59,25 +60,23 @@ async function create(files: readonly SourceFile[], declaring: Declaring): Promi
       ),
     patience,
   );
-  onDeclared({ jobId: created.jobId, items: created.items, files: first });
+  onDeclared({ jobId: created.jobId, items: created.items, files: first, described });
   return created.jobId;
 }
 
 /** A call whose answer was lost may have had its effect: before it is repeated, the job is looked at. */
 async function addFiles(
   jobId: string,
-  chunk: readonly SourceFile[],
+  described: FileIn[],
   start: number,
-  declaring: Declaring,
+  { api, patience }: Declaring,
 ): Promise<Item[]> {
-  const { api, patience } = declaring;
   let unsure = false;
-  const described = await describe(chunk, declaring);
   return persist(async () => {
     if (unsure) {
       const { photos } = await api.snapshot(jobId, patience.signal);
-      const declared = photos.slice(start, start + chunk.length);
-      if (declared.length === chunk.length) return declared.map(itemOf);
+      const declared = photos.slice(start, start + described.length);
+      if (declared.length === described.length) return declared.map(itemOf);
     }
     try {
       return (await api.addFiles(jobId, described, patience.signal)).items;
@@ -88,7 +87,7 @@ async function addFiles(
   }, patience);
 }
 
-async function describe(files: readonly SourceFile[], { recognise, patience }: Declaring): Promise<FileIn[]> {
+async function describe(files: readonly SourceFile[], { recognise, patience }: Declaring): Promise<Described[]> {
   // Size and date of a file are asked of the system here, half a millisecond each.
   const described = await mapInTurns(files, fileIn);
   const known = await recognise?.(files, patience);
@@ -98,7 +97,8 @@ async function describe(files: readonly SourceFile[], { recognise, patience }: D
   });
 }
 
-function fileIn({ file, relativePath }: SourceFile): FileIn {
+/** A file as it is declared. */
+export function fileIn({ file, relativePath }: SourceFile): Described {
   return {
     filename: file.name,
     // The contract's types are ASCII; whatever else a system makes up says nothing.

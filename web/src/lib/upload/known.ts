@@ -1,7 +1,7 @@
 import type { KnownPhoto } from '../../types/wire';
-import { FileGone } from '../api/errors';
 import type { UploadApi } from '../api/upload';
 import type { ContentHash } from './contentHash';
+import { Stopped } from './faults';
 import { grouped } from './grouped';
 import type { Probe } from './probe';
 import { type Patience, persist } from './retry';
@@ -63,6 +63,6 @@ function keyOf(filename: string, bytes: number): string {
 
 /** A file that cannot be read is declared all the same: that it cannot is told on its row. */
 function ifGone(error: unknown): null {
-  if (!(error instanceof FileGone)) throw error;
+  if (!(error instanceof Stopped)) throw error;
   return null;
 }

@@ -46,6 +46,7 @@ export const panel: Texts<typeof english> = {
   'phase.finishing': 'Alles gesendet, wird abgeschlossen',
   'phase.unreachable': 'Server nicht erreichbar; geht von selbst weiter',
   'phase.interrupted': 'Unterbrochen; versucht es von selbst erneut',
+  'phase.stalled': 'Stand 30 s still; versucht es von selbst erneut',
   'phase.busy': 'Server ausgelastet; versucht es von selbst erneut',
   'phase.signed-out': 'Abgemeldet; geht nach der Anmeldung weiter',
   'phase.paused': 'Angehalten',

@@ -1,8 +1,9 @@
 import { connections } from './connections';
+import { faults } from './faults';
 import { library } from './library';
 import { page } from './page';
 import { panel } from './panel';
 import { resume } from './resume';
 
 /** English: the catalogue that says which texts there are, and what is put into each. */
-export const en = { ...page, ...library, ...panel, ...resume, ...connections } as const;
+export const en = { ...page, ...library, ...panel, ...resume, ...connections, ...faults } as const;

@@ -44,6 +44,7 @@ export const panel = {
   'phase.finishing': 'All bytes sent, being sealed',
   'phase.unreachable': 'Server out of reach; goes on by itself',
   'phase.interrupted': 'Interrupted; tries again by itself',
+  'phase.stalled': 'Stood still for 30 s; tries again by itself',
   'phase.busy': 'Server busy; tries again by itself',
   'phase.signed-out': 'Signed out; goes on after sign-in',
   'phase.paused': 'Paused',

@@ -1,10 +1,12 @@
 import type { Job, Snapshot } from '../../../types/wire';
-import { ApiError, FileGone } from '../../api/errors';
+import { ApiError } from '../../api/errors';
 import type { UploadApi } from '../../api/upload';
 import { PART_SIZE } from '../../s3/multipart';
 import type { Checksum } from '../checksum';
 import { hex32 } from '../crc32c';
+import { fileIn } from '../declare';
 import type { UploadEngine } from '../engine';
+import { Stopped } from '../faults';
 import { grouped } from '../grouped';
 import type { Probe } from '../probe';
 import { type Gathered, pathOf, type SourceFile } from '../source';
@@ -175,7 +177,8 @@ export class Resumption {
     const { engine, records } = this.ports;
     const take = (jobId: string, those: Matched['same']) => {
       const items = those.map(({ photo }) => ({ photoId: photo.photoId, method: 'PUT' as const }));
-      engine().take({ jobId, items, files: those.map(({ source }) => source) });
+      const files = those.map(({ source }) => source);
+      engine().take({ jobId, items, files, described: files.map(fileIn) });
     };
     for (const [jobId, those] of grouped(same, ({ photo }) => photo.jobId)) {
       const arrived = those.filter(({ photo }) => photo.bytesSent >= photo.size && photo.size <= PART_SIZE);
@@ -192,7 +195,7 @@ export class Resumption {
       await api.finalize(photoId, { checksum: `crc32c:${hex32(await checksum(file))}` });
       return true;
     } catch (error) {
-      if (error instanceof ApiError || error instanceof FileGone) return false; // sending it says what is wrong
+      if (error instanceof ApiError || error instanceof Stopped) return false; // sending it says what is wrong
       throw error;
     }
   }
