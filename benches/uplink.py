@@ -112,7 +112,7 @@ def _run(
         judged.weather.resets, judged.weather.faults = RESETS, FAULTS
         clock = _Clock(shaped, judged, tab.page)
         tab.drop(pictures)
-        clock.run(lambda: tab.counts().get("Completed") == len(SIZES))
+        clock.run(lambda: {"All": len(SIZES), "Active": 0}.items() <= tab.counts().items())
         return _account(tab.page, client, clock, judged), clock.samples
     finally:
         browser.close()
@@ -134,7 +134,7 @@ class _Clock:
         while not over():
             now = time.monotonic()
             if now - began > PATIENCE:
-                raise AssertionError(f"not all photos were done within {PATIENCE} s")
+                raise AssertionError(f"not all photos came to an end within {PATIENCE} s")
             if now >= ends and len(self.steps) < len(STEPS):
                 self._step(len(self.steps))
                 ends = now + STEPS[len(self.steps) - 1][1]
