@@ -9,13 +9,19 @@ import { putOverXhr } from './lib/s3/multipart';
 import { checksumInWorkers } from './lib/upload/checksum';
 import { protocolOf, usefulLimit } from './lib/upload/connections';
 import { Connectivity } from './lib/upload/connectivity';
+import { contentHashInWorker } from './lib/upload/contentHash';
 import { UploadEngine } from './lib/upload/engine';
+import { keepDeclared } from './lib/upload/keeping/keep';
+import { Records } from './lib/upload/keeping/records';
+import { recogniser } from './lib/upload/known';
+import { probeOf } from './lib/upload/probe';
 import { Scheduler } from './lib/upload/scheduler';
 import type { Sent } from './lib/websocket/outbox';
 import { connectionStore } from './stores/connectionStore';
+import { notify } from './stores/noticeStore';
 import { settingsStore } from './stores/settingsStore';
 import { createUploadStore } from './stores/uploadStore';
-import { bestLanguage, speak } from './texts';
+import { bestLanguage, say, speak } from './texts';
 
 const CHECKSUM_WORKERS = 2;
 const origin = apiOrigin();
@@ -27,6 +33,18 @@ export const photosApi = new PhotosApi(client);
 export const adminApi = new AdminApi(client);
 export const uploads = createUploadStore();
 
+// Whoever signed in last: a sign-in that merely ended keeps its uploads.
+let owner = auth.session?.userId;
+auth.subscribe((session) => {
+  owner = session?.userId ?? owner;
+});
+export const records = new Records(
+  () => `safelight uploads ${origin} ${owner ?? ''}`,
+  (reason) => {
+    notify(say('resume.notKept', { reason }), 'info');
+  },
+);
+
 const chooseLanguage = () => {
   const { language } = settingsStore.getState();
   const chosen = language === 'system' ? bestLanguage(navigator.languages) : language;
@@ -37,6 +55,7 @@ chooseLanguage();
 settingsStore.subscribe(chooseLanguage);
 window.addEventListener('languagechange', chooseLanguage);
 
+export const checksum = checksumInWorkers(CHECKSUM_WORKERS);
 const scheduler = new Scheduler(settingsStore.getState().limit);
 const connectivity = new Connectivity(() => serverAnswers(), window);
 connectivity.subscribe((reachable) => {
@@ -70,7 +89,7 @@ function createEngine(): UploadEngine {
   return new UploadEngine({
     api: uploadApi,
     put: putOverXhr,
-    checksum: checksumInWorkers(CHECKSUM_WORKERS),
+    checksum,
     scheduler,
     connectivity,
     signedIn: (signal) => auth.signedIn(signal),
@@ -81,13 +100,17 @@ function createEngine(): UploadEngine {
       target = url;
       adjustLimit();
     },
+    recognise: recogniser({ api: uploadApi, probe: probeOf, contentHash: contentHashInWorker() }),
     report: {
-      declared: ({ jobId, items, described }) => {
+      declared: (declared) => {
+        const { jobId, items, described } = declared;
+        void keepDeclared(declared, records, probeOf);
         const files = described.map(({ filename, relativePath = null, bytes }) => ({ filename, relativePath, bytes }));
         uploads.dispatch({ type: 'declared', jobId, items, files });
       },
       phase: (photoId, phase, failure) => {
         uploads.dispatch({ type: 'phase', photoId, phase, failure });
+        if (phase === null) records.forget([photoId]);
       },
       bytes: (photoId, sent) => {
         uploads.dispatch({ type: 'bytes', photoId, sent });

@@ -9,6 +9,7 @@ import './styles/header.css';
 import './styles/library.css';
 import './styles/viewer.css';
 import './styles/panel.css';
+import './styles/resume.css';
 import './styles/sign-in.css';
 import './styles/connections.css';
 

@@ -1,6 +1,8 @@
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { currentEngine, uploadApi, uploads } from '../app';
 import { sentenceOf } from '../lib/api/errors';
+import { resumption } from '../resume';
+import { handlesOfDrop } from '../lib/upload/keeping/roots';
 import { entriesOfDrop, filesOfDrop, filesOfPicker, type SourceFile } from '../lib/upload/source';
 import { notify } from '../stores/noticeStore';
 import { canRetry, type Group, groupOf, type PhotoRow } from '../stores/rows';
@@ -81,11 +83,11 @@ const actions = {
 export function useUpload() {
   const [preparing, setPreparing] = useState<string | null>(null);
 
-  const add = useCallback(async (files: SourceFile[]) => {
+  const add = useCallback(async (files: SourceFile[], handles: Promise<FileSystemHandle[]> = Promise.resolve([])) => {
     if (files.length === 0) return;
     setPreparing(say('add.announcing', { count: files.length }));
     try {
-      await currentEngine().add(files);
+      await resumption().add(files, await handles);
     } catch (error) {
       if (!(error instanceof DOMException && error.name === 'AbortError')) notify(sentenceOf(error));
     } finally {
@@ -98,6 +100,7 @@ export function useUpload() {
   const addDropped = useCallback(
     async (transfer: DataTransfer) => {
       const entries = entriesOfDrop(transfer);
+      const handles = handlesOfDrop(transfer);
       if (entries.length === 0) {
         notify(say('add.noFiles'));
         return;
@@ -110,7 +113,7 @@ export function useUpload() {
       const [first] = unreadable;
       if (first) notify(say('add.unreadable', { count: unreadable.length, path: first.path }));
       if (files.length === 0 && !first) notify(say('add.emptyFolder'));
-      await add(files);
+      await add(files, handles);
     },
     [add],
   );

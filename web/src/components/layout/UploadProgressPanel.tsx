@@ -7,6 +7,7 @@ import { BatchSummary } from '../progress/BatchSummary';
 import { Busy } from './Busy';
 import { overallPercent } from '../progress/overall';
 import { ProgressTabs } from '../progress/ProgressTabs';
+import { Resume } from '../progress/Resume';
 import { RowList } from '../progress/RowList';
 import { type Tab, tabCount } from '../progress/tabs';
 import { BatchActions } from '../progress/UploadActions';
@@ -62,6 +63,7 @@ function Panel({ preparing, empty }: { preparing: string | null; empty: boolean 
         </p>
       )}
       <Busy />
+      <Resume />
       {!empty && <BatchSummary />}
       {!small && !empty && (
         <>

@@ -1,38 +1,21 @@
 import type { PhotoStatus } from '../../types/wire';
 import { ApiError } from '../api/errors';
-import type { UploadApi } from '../api/upload';
 import { isAbort } from './backoff';
-import { declare, type Declared } from './declare';
+import { declare, type Declared, type Into } from './declare';
+import type { EnginePorts } from './enginePorts';
 import { failureOf } from './faults';
 import { type Held, heldOf, targetOf } from './held';
-import type { Sending, TransferPorts } from './line';
+import type { Sending } from './line';
 import { Lineup } from './lineup';
 import { type Patience, persist } from './retry';
 import type { SourceFile } from './source';
 import { SpeedBoard } from './speed';
 import { transfer } from './transfer';
 
+export type { EnginePorts, EngineReport, Phase } from './enginePorts';
+
 // So many more are begun than may send: whoever ends finds another one waiting.
 const AHEAD = 2;
-
-export type Phase = Sending | 'paused' | 'cancelling' | 'failed';
-
-/** What the engine tells: facts of this page, never of the server. */
-export interface EngineReport {
-  declared: (declared: Declared) => void;
-  phase: (photoId: string, phase: Phase | null, failure?: { code: string; message: string }) => void;
-  bytes: (photoId: string, sent: number) => void;
-  speed: (photoId: string, bytesPerSecond: number) => void;
-  totalSpeed: (bytesPerSecond: number) => void;
-  retried: (photoId: string, status: 'QUEUED' | 'PROCESSING') => void;
-}
-
-export interface EnginePorts extends TransferPorts {
-  api: TransferPorts['api'] & Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot' | 'cancelPhoto' | 'retryPhoto'>;
-  report: EngineReport;
-  /** Called with the first URL of what was declared together: where bytes go decides how many requests are worth having at once. */
-  onTarget?: (url: string) => void;
-}
 
 /** Sends what it is given, as much at once as the scheduler lets it, until the server has everything. */
 export class UploadEngine {
@@ -57,14 +40,29 @@ export class UploadEngine {
     return this.calls > 0;
   }
 
-  /** Declare these files as one job and send them. Resolves once all are declared; throws what the API answered. */
-  async add(files: readonly SourceFile[]): Promise<void> {
+  /** Whether this photo is being sent, or is going to be. */
+  sends(photoId: string): boolean {
+    return (this.held.get(photoId)?.state ?? 'resting') !== 'resting';
+  }
+
+  /**
+   * Declare these files, as one job or `into` one that awaits them, and send them. `onJob` hears of the job as soon as
+   * it is there. Resolves once all are declared; throws what the API answered.
+   */
+  async add(
+    files: readonly SourceFile[],
+    into: Into | null = null,
+    onJob: (jobId: string) => void = () => undefined,
+  ): Promise<void> {
     if (files.length === 0) return;
     this.calls++;
+    const { api, recognise } = this.ports;
+    const onDeclared = (declared: Declared) => {
+      onJob(declared.jobId);
+      this.take(declared);
+    };
     try {
-      await declare(this.ports.api, files, this.patience(this.ended.signal), (declared) => {
-        this.take(declared);
-      });
+      await declare(files, into, { api, patience: this.patience(this.ended.signal), onDeclared, recognise });
     } finally {
       this.calls--;
     }
@@ -167,7 +165,8 @@ export class UploadEngine {
     }
   }
 
-  private take(declared: Declared): void {
+  /** Send files of photos that are declared: now, or once upon a time, in which case the store is asked what it has. */
+  take(declared: Declared): void {
     this.ports.report.declared(declared);
     const all = heldOf(declared, Date.now());
     for (const held of all) {

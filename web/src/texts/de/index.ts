@@ -4,6 +4,7 @@ import { faults } from './faults';
 import { library } from './library';
 import { page } from './page';
 import { panel } from './panel';
+import { resume } from './resume';
 
 /** German. A key that is missing does not compile. */
-export const de: Catalogue = { ...page, ...library, ...panel, ...connections, ...faults };
+export const de: Catalogue = { ...page, ...library, ...panel, ...resume, ...connections, ...faults };

@@ -3,6 +3,7 @@ import { faults } from './faults';
 import { library } from './library';
 import { page } from './page';
 import { panel } from './panel';
+import { resume } from './resume';
 
 /** English: the catalogue that says which texts there are, and what is put into each. */
-export const en = { ...page, ...library, ...panel, ...connections, ...faults } as const;
+export const en = { ...page, ...library, ...panel, ...resume, ...connections, ...faults } as const;
