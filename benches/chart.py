@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -22,7 +22,7 @@ class Panel:
     """Curves on one scale: at most two, each with its name, and points as (seconds, value)."""
 
     title: str
-    curves: dict[str, Points]
+    curves: Mapping[str, Points]
 
 
 def chart(panels: Sequence[Panel]) -> str:

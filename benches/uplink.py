@@ -37,7 +37,7 @@ LATENCY = 0.2
 RESETS = 0.01
 FAULTS = 0.05
 LEAST = 0.85
-SIZES = (*[2_000_000] * 220, *[300_000] * 160, *[40_000_000] * 6)
+SIZES = (*[5_000_000] * 100, *[300_000] * 100, *[40_000_000] * 5)
 PATIENCE = 900.0
 PLOT = Path(__file__).parent.parent / "docs" / "uplink.svg"
 # What the page allows itself, and what it shows: the percent of the whole batch.

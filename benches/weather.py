@@ -113,6 +113,8 @@ class Line:
                 pass
         except (OSError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the line is taken down
         finally:
             if upstream:
                 upstream.transport.abort()

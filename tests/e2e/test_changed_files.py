@@ -1,4 +1,4 @@
-"""Files that are no longer what they were when they were dropped, in a real browser: recognised before they are sent."""
+"""Files that are no longer what they were when they were dropped, in a real browser: known before they are sent."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ describe('Concurrency', () => {
     const best = bestOf(link);
     const course = drive(link, new Concurrency(100, 0), 150, mbit);
     expect(goodput(course, 90)).toBeGreaterThan(0.85 * best.most);
-    expect(meanLimit(course, 90)).toBeLessThanOrEqual(Math.max(16, 3 * best.inFlight));
+    // The first six may be doubled by chance, not again and again.
+    expect(meanLimit(course, 90)).toBeLessThanOrEqual(Math.max(20, 3 * best.inFlight));
   });
 
   it.each(links)('keeps still on $mbit Mbit/s, $latency ms, $bytes bytes', ({ mbit, latency, bytes }) => {

@@ -410,7 +410,10 @@ describe('UploadEngine', () => {
     engine.close();
     engine = engineWith(1);
     const [edited, emptied] = [photo('edited.jpg', 3 * PART), photo('emptied.jpg', 100)];
-    server.gate = new Promise(() => undefined);
+    let open: () => void = () => undefined;
+    server.gate = new Promise((resolve) => {
+      open = resolve;
+    });
     await add(photo('first.jpg', 100));
     await add(edited, emptied);
     await until(() => phases.get('ph_1')?.includes('sending') ?? false);
@@ -422,6 +425,7 @@ describe('UploadEngine', () => {
     expect(failures.get('ph_3')).toContain('was changed on the disk');
     expect(server.photos.get('ph_2')?.parts.size).toBe(0);
     expect(server.photos.get('ph_3')?.parts.size).toBe(0);
+    open();
   });
 
   it('makes no photo of two files: it stops where one changes between its parts', async () => {

@@ -1,8 +1,10 @@
 // A round is measured once its bytes are so many times what comes in at one blow, so that chance weighs little …
 const GRAINS = 10;
+// A doubling shows even so.
+const FEW_GRAINS = 4;
 const ROUND_MS = 1_000;
 // … and once every request in flight has had its turn, or so much time has passed.
-const LONG_ROUND_MS = 10_000;
+const LONG_ROUND_MS = 5_000;
 // More in flight must bring so much of what it could bring, or it was for nothing.
 const WORTH = 0.2;
 const FALLEN = 0.7;
@@ -117,8 +119,11 @@ export class Concurrency {
   private measure(at: number): void {
     const { since, bytes, grain, completed, failed, bound } = this.round;
     const passed = at - since;
-    const grains = this.settling ? GRAINS / 2 : GRAINS;
-    if (passed < ROUND_MS || bytes < grains * grain) return;
+    const doubling = this.mode === 'growing' && (this.reference === 0 || this.limit >= 2 * this.before);
+    const grains = (doubling ? FEW_GRAINS : GRAINS) / (this.settling ? 2 : 1);
+    // Where twice as much should have come by now, that it has not is enough to know.
+    const due = (passed * this.reference) / 2;
+    if (passed < ROUND_MS || Math.max(bytes, due) < grains * grain) return;
     if (completed < this.limit && passed < LONG_ROUND_MS) return;
     this.round = roundFrom(at);
     if (this.settling) {

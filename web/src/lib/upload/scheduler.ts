@@ -6,7 +6,7 @@ import { entryOf } from './faults';
 // Commands may use one connection more than bytes: sealing a photo sends next to nothing, and should hold no bytes back.
 const SPARE = 1;
 // What a system may have taken over from the browser without having sent it, in bytes: arrived only once it is answered.
-const BUFFERED = 2 * 1024 * 1024;
+const BUFFERED = 1024 * 1024;
 
 /** One photo's requests among those of all others: each photo gets as many turns as any other. */
 export class Lane {
