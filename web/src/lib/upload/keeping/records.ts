@@ -81,7 +81,8 @@ export class Records {
     this.queue((db) =>
       write(db, [ROOTS], (transaction) => {
         const store = transaction.objectStore(ROOTS);
-        for (const handle of handles.slice(0, MOST_ROOTS)) store.put({ jobId, name: handle.name, handle } satisfies KeptRoot);
+        for (const handle of handles.slice(0, MOST_ROOTS))
+          store.put({ jobId, name: handle.name, handle } satisfies KeptRoot);
       }),
     );
   }
