@@ -9,7 +9,7 @@ import { since } from './lib/websocket/recover';
 import { SharedLive } from './lib/websocket/tabs';
 import { FORCED, openSocket, rungsOf } from './lib/websocket/transports';
 import { connectionStore } from './stores/connectionStore';
-import { jobEnded } from './stores/rows';
+import { jobEnded, knownJobs } from './stores/rows';
 import { isPhotoEvent, type JobStatusUpdate, type LiveEvent } from './types/wire';
 
 // Raised whenever tabs of an older build would no longer understand the newer ones.
@@ -112,11 +112,7 @@ export function followLive(userId: string, news: LibraryNews): Session {
     activeJobs: (cursor) => uploadApi.activeJobs(cursor),
     snapshot: (jobId) => uploadApi.snapshot(jobId),
     declaring: () => currentEngine().declaring,
-    known: function* () {
-      const { jobs } = uploads.getState();
-      for (const { jobId, status, seq, photoIds, gone } of jobs.values())
-        yield { jobId, ended: jobEnded(status), seq, photos: photoIds.length + gone };
-    },
+    known: () => knownJobs(uploads.getState()),
     onJob: (event) => {
       uploads.dispatch({ type: 'job', event });
     },

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { overallPercent } from '../src/components/progress/overall';
 import { rowsOfTab } from '../src/components/progress/tabs';
+import { JobFollower } from '../src/lib/websocket/follow';
 import { type Action, EMPTY, reduce } from '../src/stores/reduce';
-import { groupOf, type UploadState } from '../src/stores/rows';
+import { groupOf, knownJobs, type UploadState } from '../src/stores/rows';
 import { createUploadStore } from '../src/stores/uploadStore';
 import type { Item, JobStatusUpdate, PhotoState, ProgressUpdate, Snapshot } from '../src/types/wire';
 
@@ -134,6 +135,31 @@ describe('events', () => {
     // The older news of the job itself does not undo the newer.
     const replayed = reduce(state, [events(jobStatus({ seq: 2, status: 'IN_PROGRESS' }))]);
     expect(replayed.jobs.get(JOB)).toMatchObject({ status: 'COMPLETED', seq: 2 });
+  });
+
+  it('of another way do not end the watch over a job whose own are still to come', () => {
+    const watched = new Set<string>();
+    let state = after(declared(item('ph_1')), events(progress('ph_1', { seq: 1 })));
+    const follower = new JobFollower({
+      live: { watch: (jobId) => watched.add(jobId), unwatch: (jobId) => watched.delete(jobId) },
+      activeJobs: () => Promise.reject(new Error('not asked for here')),
+      snapshot: () => Promise.reject(new Error('not asked for here')),
+      known: () => knownJobs(state),
+      declaring: () => false,
+      onJob: (event) => {
+        state = reduce(state, [{ type: 'job', event }]);
+      },
+      onSnapshot: () => undefined,
+    });
+    follower.arrange();
+    const ended = jobStatus({ seq: 3, status: 'COMPLETED', completedCount: 1 });
+    follower.jobTold(ended);
+    follower.arrange();
+    expect([...watched]).toEqual([JOB]);
+    state = reduce(state, [events(progress('ph_1', { seq: 2, status: 'COMPLETED', progressPercent: 100 }), ended)]);
+    follower.arrange();
+    expect([...watched]).toEqual([]);
+    expect(row(state).status).toBe('COMPLETED');
   });
 });
 

@@ -66,7 +66,7 @@ export class Draft {
     for (const [jobId, ids] of gone) {
       const job = this.job(jobId);
       const left = job.photoIds.filter((photoId) => !ids.has(photoId));
-      if (left.length === 0 && jobEnded(job.status)) {
+      if (left.length === 0 && jobEnded(job.status) && job.seq >= job.statusSeq) {
         this.jobs.deleteAll([jobId]);
         this.forgotten.push(jobId);
         cleared.delete(jobId);

@@ -1,3 +1,4 @@
+import type { Known } from '../lib/websocket/follow';
 import type { JobStatus, PhotoStatus, Stage } from '../types/wire';
 import type { Phase } from '../lib/upload/engine';
 import type { Layered } from './layered';
@@ -90,6 +91,14 @@ export function canRetry(row: Pick<PhotoRow, 'status' | 'phase' | 'errorCode'>):
 
 export function jobEnded(status: JobStatus): boolean {
   return status !== 'QUEUED' && status !== 'IN_PROGRESS';
+}
+
+/** The jobs as whoever follows them needs to know them. */
+export function* knownJobs({ jobs }: Pick<UploadState, 'jobs'>): Generator<Known> {
+  for (const { jobId, status, seq, statusSeq, photoIds, gone } of jobs.values()) {
+    // That a job ended may be heard first among the news of all jobs: it is followed until all its own has come.
+    yield { jobId, ended: jobEnded(status) && seq >= statusSeq, seq, photos: photoIds.length + gone };
+  }
 }
 
 /** Bytes weigh so many of the 100 points, the stages of processing the rest. */

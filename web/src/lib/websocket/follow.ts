@@ -5,6 +5,7 @@ import type { SharedLive } from './tabs';
 /** What is known of a job that is shown. */
 export interface Known {
   jobId: string;
+  /** Whether it has ended, and everything up to its end is known. */
   ended: boolean;
   /** The last event applied. */
   seq: number;
