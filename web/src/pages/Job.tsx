@@ -64,7 +64,7 @@ function Watched({ job, etaSeconds }: { job: Omit<Snapshot, 'photos'>; etaSecond
         <Connection announced />
       </div>
       <Receipt jobId={jobId} />
-      <section className="job-rows" aria-label={say('panel.title')}>
+      <section className="job-rows" aria-label={say('job.photos')}>
         <BatchSummary job={jobId} />
         <ProgressTabs tab={tab} job={jobId} onChange={setTab} />
         <RowList key={tab} tab={tab} job={jobId} />

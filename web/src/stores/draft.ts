@@ -10,7 +10,8 @@ export class Draft {
   private cleared: ReadonlyMap<string, ReadonlySet<string>>;
   private readonly all: TallyDraft;
   private readonly tallies = new Map<string, TallyDraft>();
-  private readonly forgotten: string[] = [];
+  private forgotten: ReadonlyMap<string, number>;
+  private readonly gone: string[] = [];
   private regrouped = false;
   private reordered = false;
 
@@ -18,6 +19,7 @@ export class Draft {
     this.photos = new LayeredDraft(before.photos);
     this.jobs = new LayeredDraft(before.jobs);
     this.cleared = before.cleared;
+    this.forgotten = before.forgotten;
     this.all = new TallyDraft(before);
     this.speed = before.speed;
   }
@@ -36,7 +38,8 @@ export class Draft {
   job(jobId: string): JobRow {
     const known = this.jobs.get(jobId);
     if (known) return known;
-    const job: JobRow = { jobId, status: 'QUEUED', seq: 0, statusSeq: 0, photoIds: [], gone: 0 };
+    const seq = Math.max(0, this.forgottenAt(jobId));
+    const job: JobRow = { jobId, status: 'QUEUED', seq, statusSeq: seq, photoIds: [], gone: 0 };
     this.jobs.set(jobId, job);
     return job;
   }
@@ -68,7 +71,8 @@ export class Draft {
       const left = job.photoIds.filter((photoId) => !ids.has(photoId));
       if (left.length === 0 && jobEnded(job.status) && job.seq >= job.statusSeq) {
         this.jobs.deleteAll([jobId]);
-        this.forgotten.push(jobId);
+        this.gone.push(jobId);
+        this.forgotten = new Map(this.forgotten).set(jobId, job.seq);
         cleared.delete(jobId);
       } else {
         this.jobs.set(jobId, { ...job, photoIds: left, gone: job.gone + ids.size });
@@ -83,6 +87,11 @@ export class Draft {
     return this.cleared.get(jobId)?.has(photoId) ?? false;
   }
 
+  /** The `seq` at which an ended job was cleared away as a whole; -1 for any other. */
+  forgottenAt(jobId: string): number {
+    return this.forgotten.get(jobId) ?? -1;
+  }
+
   done(): UploadState {
     const jobs = this.jobs.done();
     const order = this.reordered ? [...jobs.values()].reverse().flatMap((job) => job.photoIds) : this.before.order;
@@ -94,6 +103,7 @@ export class Draft {
       tallies: this.sums(),
       membership: this.before.membership + (this.regrouped || this.reordered ? 1 : 0),
       cleared: this.cleared,
+      forgotten: this.forgotten,
       speed: this.speed,
     };
   }
@@ -101,7 +111,7 @@ export class Draft {
   private sums(): Layered<string, Tally> {
     const sums = new LayeredDraft(this.before.tallies);
     for (const [jobId, tally] of this.tallies) sums.set(jobId, tally.done());
-    if (this.forgotten.length > 0) sums.deleteAll(this.forgotten);
+    if (this.gone.length > 0) sums.deleteAll(this.gone);
     return sums.done();
   }
 

@@ -33,6 +33,7 @@ export const EMPTY: UploadState = {
   order: [],
   membership: 0,
   cleared: new Map(),
+  forgotten: new Map(),
 };
 
 const RANK: Record<PhotoStatus, number> = {
@@ -199,6 +200,7 @@ function jobTold(draft: Draft, event: JobStatusUpdate, inOrder: boolean): void {
 }
 
 function snapshot(draft: Draft, { jobId, seq, status, photos }: Snapshot): void {
+  if (!draft.jobs.has(jobId) && seq <= draft.forgottenAt(jobId)) return;
   const ids: string[] = [];
   for (const photo of photos) {
     if (draft.wasCleared(jobId, photo.photoId)) continue;

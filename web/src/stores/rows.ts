@@ -52,8 +52,10 @@ export interface UploadState extends Tally {
   order: readonly string[];
   /** Raised whenever a row comes, goes or changes its group. */
   membership: number;
-  /** Rows that were cleared away, by job: a snapshot must not bring them back. A job of which none are left is forgotten. */
+  /** Rows that were cleared away, by job: a snapshot must not bring them back. */
   cleared: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Ended jobs all of whose rows were cleared away, and the `seq` that they had: only what is newer brings them back. */
+  forgotten: ReadonlyMap<string, number>;
 }
 
 /** Where a row belongs in the panel. An upload that this page gave up counts as failed, whatever the server awaits. */

@@ -74,18 +74,25 @@ function Panel({ preparing, empty }: { preparing: string | null; empty: boolean 
           }}
         />
       </header>
-      {preparing !== null && <p className="panel-preparing">{preparing}</p>}
-      <Busy />
-      {!small && <LeftOutList />}
-      {!small && !empty && <JobPicker job={job} onChange={setChosen} />}
-      {!empty && <BatchSummary job={small ? null : job} />}
-      {!small && !empty && (
-        <>
-          <ProgressTabs tab={tab} job={job} onChange={setTab} />
-          <RowList key={`${tab} ${job ?? ''}`} tab={tab} job={job} />
-          <BatchActions job={job} />
-        </>
-      )}
+      <div className="panel-body">
+        {preparing !== null && <p className="panel-preparing">{preparing}</p>}
+        <Busy />
+        {!small && <LeftOutList />}
+        {!small && !empty && <JobPicker job={job} onChange={setChosen} />}
+        {!empty && <BatchSummary job={small ? null : job} />}
+        {!small && !empty && (
+          <>
+            <ProgressTabs tab={tab} job={job} onChange={setTab} />
+            <RowList key={`${tab} ${job ?? ''}`} tab={tab} job={job} />
+            <BatchActions
+              job={job}
+              onPage={() => {
+                setSmall(true); // it shows the same
+              }}
+            />
+          </>
+        )}
+      </div>
     </section>
   );
 }

@@ -1,6 +1,6 @@
 import { useShallow } from 'zustand/react/shallow';
 import { useTexts } from '../../hooks/useTexts';
-import { useUploads } from '../../hooks/useUploads';
+import { useShown, useUploads } from '../../hooks/useUploads';
 import { useConnectionState } from '../../hooks/useWebSocket';
 import { bytesText, durationText, percentText, speedText } from '../../lib/format';
 import { Connection } from '../layout/Connection';
@@ -11,6 +11,7 @@ import { tabCount } from './tabs';
 /** All uploads of a job, or of all jobs (null), as one: how many are done, how far, how fast, how long, what failed, and how the news comes in. */
 export function BatchSummary({ job = null }: { job?: string | null }) {
   const say = useTexts();
+  const { watching } = useShown();
   const { counts, totals, speed } = useUploads(
     useShallow((state) => {
       const { counts, totals, speed } = tallyOf(state, job);
@@ -31,7 +32,7 @@ export function BatchSummary({ job = null }: { job?: string | null }) {
   ].filter((figure) => figure !== false);
   return (
     <div className="summary">
-      <div className="summary-line">
+      <div className="summary-line summary-first">
         <strong>
           {wanted > 0 ? say('summary.done', { done: counts.completed, count: wanted }) : say('summary.nothing')}
         </strong>
@@ -50,7 +51,7 @@ export function BatchSummary({ job = null }: { job?: string | null }) {
             <span className="summary-failed">{say('summary.failed', { count: counts.failed })}</span>
           )}
         </span>
-        <Connection />
+        {!watching && <Connection />}
       </div>
     </div>
   );

@@ -57,7 +57,7 @@ export function RowActions({ row }: { row: PhotoRow }) {
 }
 
 /** What can be done with all photos of a job at once; of all jobs for null. */
-export function BatchActions({ job = null }: { job?: string | null }) {
+export function BatchActions({ job = null, onPage }: { job?: string | null; onPage?: () => void }) {
   const say = useTexts();
   const { active, completed, failed, cancelled } = useStore(uploads, (state) => tallyOf(state, job).counts);
   const sending = useStore(uploads, (state) => tallyOf(state, job).sending > 0);
@@ -94,7 +94,14 @@ export function BatchActions({ job = null }: { job?: string | null }) {
         />
       )}
       {page !== null && (
-        <a href={`/jobs/${page}`} className="text-button" onClick={follow}>
+        <a
+          href={`/jobs/${page}`}
+          className="text-button"
+          onClick={(event) => {
+            follow(event);
+            if (event.defaultPrevented) onPage?.();
+          }}
+        >
           {say('job.open')}
         </a>
       )}

@@ -9,6 +9,7 @@ export const job: Texts<typeof english> = {
   'job.open': 'Auftragsseite',
   'job.fetching': 'Der Auftrag wird geladen …',
   'job.missing': 'Diesen Auftrag gibt es nicht, oder es ist nicht Ihrer.',
+  'job.photos': 'Fotos dieses Auftrags',
   'job.begun': 'Begonnen am {date}',
   'job.left': 'fertig in etwa {time}',
   'job.receipt': 'Beleg',

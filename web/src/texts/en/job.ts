@@ -7,6 +7,7 @@ export const job = {
   'job.open': 'Job page',
   'job.fetching': 'Fetching the job…',
   'job.missing': 'There is no such job, or it is not yours.',
+  'job.photos': 'Photos of this job',
   'job.begun': 'Begun {date}',
   'job.left': 'done in about {time}',
   'job.receipt': 'Receipt',
