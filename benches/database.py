@@ -113,7 +113,15 @@ def _steps(ports: Ports, user_id: str) -> dict[str, Callable[[Photo], Awaitable[
 
 
 _DEVELOPED = Developed(
-    media_type="image/jpeg", width=6000, height=4000, taken_at=None, exif={}, thumbhash="aGFzaA==", crc32c="00000000"
+    media_type="image/jpeg",
+    width=6000,
+    height=4000,
+    taken_at=None,
+    exif={},
+    thumbhash="aGFzaA==",
+    crc32c="0",
+    sha256="",
+    probe="",
 )
 
 

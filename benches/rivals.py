@@ -94,6 +94,51 @@ def nginx(folder: Path) -> Iterator[Rival]:
 
 
 @contextmanager
+def http2(folder: Path, server_port: int) -> Iterator[int]:
+    """nginx as the proxy that speaks HTTP/2 over TLS before a server of ours; gives its port."""
+    binary = shutil.which("nginx") or "/usr/sbin/nginx"
+    port = free_port()
+    folder.mkdir(parents=True)
+    certificate = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run(["openssl", "req", *certificate, *files], check=True, capture_output=True)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        textwrap.dedent(f"""
+            daemon off;
+            {"user root;" if os.geteuid() == 0 else ""}
+            pid {folder}/pid;
+            error_log {folder}/error.log;
+            events {{ worker_connections 1024; }}
+            http {{
+              access_log off;
+              client_max_body_size 0;
+              client_body_temp_path {folder}/arriving;
+              proxy_temp_path {folder}/leaving;
+              server {{
+                listen 127.0.0.1:{port} ssl http2;
+                ssl_certificate {folder}/certificate.pem;
+                ssl_certificate_key {folder}/key.pem;
+                location / {{
+                  proxy_pass http://127.0.0.1:{server_port};
+                  proxy_http_version 1.1;
+                  proxy_request_buffering off;
+                  proxy_buffering off;
+                  proxy_next_upstream off;
+                  proxy_set_header Host $http_host;
+                  proxy_set_header X-Forwarded-Proto https;
+                  proxy_set_header Upgrade $http_upgrade;
+                  proxy_set_header Connection $http_connection;
+                }}
+              }}
+            }}
+        """)
+    )
+    with _running([binary, "-p", str(folder), "-c", str(configuration)], folder, port):
+        yield port
+
+
+@contextmanager
 def copyparty(folder: Path, *, checksum: bool = True) -> Iterator[Rival]:
     """copyparty's plain PUT; its checksum is SHA-512 unless told otherwise, and can be turned off."""
     port, files = free_port(), folder / "files"

@@ -11,13 +11,13 @@ from typing import Final
 
 import orjson
 
-from safelight.domain import stall
+from safelight.domain import plan, stall
 from safelight.domain.events import encode, job_status_update, progress_update
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, thumbnail_key
 from safelight.domain.receipt import Line, Timeline, lines
 from safelight.errors import AlreadyStored, Conflict, FieldError, Invalid, NotFound, UploadGone
-from safelight.ports import Filter, Page, Ports, ReadTransaction, SignedUrl, StoredPart
+from safelight.ports import Filter, Known, Page, Ports, ReadTransaction, SignedUrl, StoredPart
 
 # Beyond so many missed events a snapshot is the shorter way to the present.
 MAX_REPLAY: Final = 10_000
@@ -106,6 +106,12 @@ async def stored_parts(ports: Ports, user_id: str, photo_id: str) -> tuple[Photo
     if photo.status not in AWAITING_BYTES or photo.upload_id is None:
         raise UploadGone
     return photo, await ports.store.list_parts(photo.storage_key, photo.upload_id)
+
+
+async def known(ports: Ports, user_id: str, files: Sequence[tuple[str, int]]) -> list[Known]:
+    """Photos of the caller's library that have the name and the size of one of these files."""
+    named = [(plan.clean_name(name), size) for name, size in files]
+    return await ports.db.read(lambda tx: tx.known(user_id, named))
 
 
 async def library(ports: Ports, user_id: str, which: Filter, *, page: int, size: int, cursor: str | None) -> Listing:

@@ -14,7 +14,7 @@ from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink
 from safelight.domain.job import JobStatus
 from safelight.domain.photo import Photo, PhotoStatus, Stage
-from safelight.ports import Database, Doomed, Filter, Page, ReadTransaction, WriteTransaction
+from safelight.ports import Database, Doomed, Filter, Known, Page, ReadTransaction, WriteTransaction
 
 Open = Callable[[], Database]
 pytestmark = pytest.mark.parametrize("open_database", ["sqlite", "postgres", "postgres ahead"], indirect=True)
@@ -288,6 +288,29 @@ async def test_originals_are_the_owners_completed_ones_outside_the_trash(db: Dat
     hashes = [f"h{n}" for n in range(2_000)]
     assert await db.read(lambda tx: tx.originals("u1", hashes)) == {"h1": "ph_1"}
     assert await db.read(lambda tx: tx.originals("stranger", hashes)) == {}
+
+
+async def test_known_are_the_owners_completed_ones_of_that_name_and_size(db: Database) -> None:
+    done = PhotoStatus.COMPLETED
+    sums = {"status": done, "content_hash": "sha256:x", "probe": "0" * 16}
+    await seed(
+        db,
+        a_photo("ph_1", filename="a.jpg", bytes=10, last_modified="5", **sums),
+        a_photo("ph_2", filename="a.jpg", bytes=10, **sums),
+        a_photo("ph_3", filename="a.jpg", bytes=11, **sums),
+        a_photo("ph_4", filename="b.jpg", bytes=10, **sums),
+        a_photo("ph_5", filename="a.jpg", bytes=10, **{**sums, "status": PhotoStatus.PROCESSING}),
+        a_photo("ph_6", filename="a.jpg", bytes=10, **{**sums, "probe": None}),
+        a_photo("ph_7", filename="a.jpg", bytes=10, deleted_at=1, **sums),
+        a_photo("ph_8", filename="a.jpg", bytes=10, duplicate_of="ph_1", **sums),
+    )
+    asked = [("a.jpg", 10), ("b.jpg", 11), *((f"{n}.jpg", n) for n in range(2_000))]
+    found = await db.read(lambda tx: tx.known("u1", asked))
+    assert sorted(each.photo_id for each in found) == ["ph_1", "ph_2"]
+    assert next(each for each in found if each.photo_id == "ph_1") == Known(
+        "ph_1", "a.jpg", 10, "5", "sha256:x", "0" * 16
+    )
+    assert await db.read(lambda tx: tx.known("stranger", asked)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 17, 300, 1_003])

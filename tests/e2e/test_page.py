@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 from tests.e2e.browsing import Tab, photos
 from tests.pictures import big_jpeg, jpeg
+from tests.received import received
 from tests.running import Server
 
 MiB = 1024 * 1024
@@ -102,13 +102,13 @@ def test_a_file_half_sent_goes_on_by_itself_after_kill_9_and_sends_only_what_is_
     tab.sign_in(server)
     slow = tab.throttle(20 * MiB)
     tab.drop(photos(tmp_path / "large", [big_jpeg(size, seed=3)]))
-    tab.until(lambda: _received(server) > size // 2, "half of the bytes", 60)
+    tab.until(lambda: received(server).whole > size // 2, "half of the bytes", 60)
     server.kill()
     server.start()
     slow.detach()
     tab.until_counts(Completed=1, seconds=90)
     # What was in flight when the server died was on no record and is sent again; no part that was whole is.
-    assert _received(server) == size
+    assert received(server).whole == size
     stored = next((server.folder / "data" / "store" / "objects").rglob("originals.*"))
     assert stored.read_bytes() == big_jpeg(size, seed=3)
 
@@ -122,9 +122,3 @@ def test_the_state_of_the_connection_is_always_said(start: Start, open_tab: Open
     expect(state).not_to_have_text("Live", timeout=15_000)
     server.start()
     expect(state).to_have_text("Live", timeout=20_000)
-
-
-def _received(server: Server) -> int:
-    """The bytes of all PUTs that arrived whole, as the server itself counted them, over all its lives."""
-    lines = (json.loads(line) for line in server.log.splitlines() if line.startswith("{") and line.endswith("}"))
-    return sum(line["bytes"] for line in lines if line.get("event") == "received")

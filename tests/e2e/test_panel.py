@@ -326,3 +326,19 @@ def test_the_keyboard_reaches_everything_and_the_tabs_answer_to_arrows(
     expect(page.get_by_role("tab")).to_have_count(0)
     page.get_by_role("button", name="Show all uploads").press(" ")
     expect(page.get_by_role("tab")).to_have_count(4)
+
+
+def test_what_is_wanted_first_is_sent_before_what_was_chosen_before_it(
+    server: Server, person: Client, open_tab: Open, tmp_path: Path
+) -> None:
+    tab = open_tab()
+    page = visit(tab.page, server.url, person)
+    tab.throttle(2 * MiB)
+    tab.drop(photos(tmp_path / "many", [big_jpeg(6 * MiB, seed=n) for n in range(10)]))
+    tab.until_counts(Active=10)
+    page.get_by_role("button", name="Send photo-0009.jpg first").click()
+    last, before = (page.locator(".row").filter(has_text=f"photo-000{n}.jpg") for n in (9, 8))
+    expect(last).not_to_contain_text("Waiting for its turn", timeout=30_000)
+    expect(before).to_contain_text("Waiting for its turn")
+    page.get_by_role("button", name="Cancel all").click()
+    tab.until_counts(Active=0)

@@ -124,6 +124,44 @@ def test_u12_a_known_content_hash_is_not_sent_again(client: Client) -> None:
     assert httpx.get(with_url).content == photo
 
 
+def test_u16_a_photo_is_known_by_name_and_size_with_the_sums_to_compare(client: Client, server: Server) -> None:
+    photo = big_jpeg(40_000, seed=42)
+    ended = client.ended(client.ingest(photo, name="seen before.jpg")[0])
+    files = [
+        {"filename": "seen before.jpg", "bytes": len(photo)},
+        {"filename": "seen before.jpg", "bytes": len(photo) + 1},
+        {"filename": "never seen.jpg", "bytes": len(photo)},
+    ]
+    found = client.post("/queries/photos/known", json={"files": files})
+    digest = f"sha256:{hashlib.sha256(photo).hexdigest()}"
+    probe = "".join(f"{crc32c.crc32c(piece):08x}" for piece in (photo[:16384], photo[-16384:]))
+    assert found.json()["items"] == [
+        {
+            "photoId": ended["photos"][0]["photoId"],
+            "filename": "seen before.jpg",
+            "bytes": len(photo),
+            "contentHash": digest,
+            "probe": probe,
+        }
+    ]
+    # Declared without a hash, it is recognised by one all the same.
+    again = {"filename": "copy.jpg", "mimeType": "image/jpeg", "bytes": len(photo), "contentHash": digest}
+    declared = client.post("/commands/upload-jobs", json={"files": [again]}).json()
+    assert declared["items"][0]["duplicateOf"] == ended["photos"][0]["photoId"]
+    with server.client() as stranger:
+        assert stranger.post("/queries/photos/known", json={"files": files}).json()["items"] == []
+        assert stranger.post("/queries/photos/known", json={"files": []}).status_code == 422
+
+
+def test_u15_a_snapshot_says_what_a_resume_needs(client: Client) -> None:
+    file = {"filename": "a.jpg", "mimeType": "image/jpeg", "bytes": 5, "relativePath": "trip/a.jpg", "lastModified": 7}
+    created = client.post("/commands/upload-jobs", json={"files": [file], "expectedCount": 2}).json()
+    [active] = client.get("/queries/upload-jobs", params={"status": "active"}).json()["items"]
+    assert (active["expectedCount"], active["totalCount"]) == (2, 1)
+    [photo] = client.job(created["jobId"])["photos"]
+    assert [photo[name] for name in ("relativePath", "bytes", "lastModified")] == ["trip/a.jpg", 5, "7"]
+
+
 def test_u12_a_false_content_hash_is_found_out(client: Client) -> None:
     photo = jpeg(seed=41)
     file = {"filename": "a.jpg", "mimeType": "image/jpeg", "bytes": len(photo), "contentHash": f"sha256:{'0' * 64}"}

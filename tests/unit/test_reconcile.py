@@ -298,7 +298,9 @@ async def _amiss(world: World) -> dict[str, str]:
     await world.store_whole(done)
     leased = await work.claim(world.ports, Task(done.id, done.job_id, 1), "w")
     assert leased
-    assert await work.publish(world.ports, leased, Developed("image/jpeg", 1, 1, None, {}, "", "00000000"), "w")
+    assert await work.publish(
+        world.ports, leased, Developed("image/jpeg", 1, 1, None, {}, "", "00000000", "0" * 64, "0" * 16), "w"
+    )
     await world.store.delete(done.storage_key)
     await world.ports.db.write(lambda tx: tx.doom([Doomed("originals/ph_x.1", upload=False)]))
     await world.store.create_multipart("originals/ph_nobody.1", 8 * MiB)
@@ -456,7 +458,7 @@ async def test_a_cancelled_photo_is_left_by_its_worker(world: World) -> None:
     assert leased
     await uploads.cancel_photo(world.ports, world.user_id, photo.id)
     assert await work.enter(world.ports, [(leased, Stage.METADATA)], "w1") == {photo.id}
-    facts = Developed("image/jpeg", 1, 1, None, {}, "", "00000000")
+    facts = Developed("image/jpeg", 1, 1, None, {}, "", "00000000", "0" * 64, "0" * 16)
     assert not await work.publish(world.ports, leased, facts, "w1")
     assert (await world.now(photo)).status is PhotoStatus.CANCELLED
 
@@ -469,5 +471,5 @@ async def test_a_lease_that_was_lost_moves_nothing(world: World) -> None:
     assert sleeper
     world.clock.now += 31_000
     assert await work.claim(world.ports, task, "other")
-    facts = Developed("image/jpeg", 1, 1, None, {}, "", "00000000")
+    facts = Developed("image/jpeg", 1, 1, None, {}, "", "00000000", "0" * 64, "0" * 16)
     assert not await work.publish(world.ports, replace(sleeper), facts, "sleeper")

@@ -7,6 +7,7 @@ import { UploadProgressPanel } from './components/layout/UploadProgressPanel';
 import { DropZone } from './components/photos/DropZone';
 import { Pickers } from './components/photos/Pickers';
 import { go, useRoute } from './hooks/useRoute';
+import { useResume } from './hooks/useResume';
 import { useSession } from './hooks/useSession';
 import { useTheme } from './hooks/useTheme';
 import { useUpload } from './hooks/useUpload';
@@ -89,6 +90,7 @@ function Signed({ userId, email }: { userId: string; email: string }) {
   const [search, setSearch] = useState('');
   const { preparing, addPicked, addDropped } = useUpload();
   useUploadWebSocket(userId);
+  useResume(userId);
 
   const onPick = useCallback((files: File[]) => void addPicked(files), [addPicked]);
   const onDrop = useCallback((transfer: DataTransfer) => void addDropped(transfer), [addDropped]);

@@ -10,13 +10,19 @@ import { putOverXhr } from './lib/s3/multipart';
 import { checksumInWorkers } from './lib/upload/checksum';
 import { protocolOf, usefulLimit } from './lib/upload/connections';
 import { Connectivity } from './lib/upload/connectivity';
+import { contentHashInWorker } from './lib/upload/contentHash';
 import { UploadEngine } from './lib/upload/engine';
+import { keepDeclared } from './lib/upload/keeping/keep';
+import { Records } from './lib/upload/keeping/records';
+import { recogniser } from './lib/upload/known';
+import { probeOf } from './lib/upload/probe';
 import { Scheduler } from './lib/upload/scheduler';
 import type { Sent } from './lib/websocket/outbox';
 import { connectionStore } from './stores/connectionStore';
+import { notify } from './stores/noticeStore';
 import { settingsStore } from './stores/settingsStore';
 import { createUploadStore } from './stores/uploadStore';
-import { bestLanguage, speak } from './texts';
+import { bestLanguage, say, speak } from './texts';
 
 const CHECKSUM_WORKERS = 2;
 const origin = apiOrigin();
@@ -31,6 +37,18 @@ export const previews = new Previews(
   () => new Worker(new URL('./lib/preview/previewWorker.ts', import.meta.url), { type: 'module' }),
 );
 
+// Whoever signed in last: a sign-in that merely ended keeps its uploads.
+let owner = auth.session?.userId;
+auth.subscribe((session) => {
+  owner = session?.userId ?? owner;
+});
+export const records = new Records(
+  () => `safelight uploads ${origin} ${owner ?? ''}`,
+  (reason) => {
+    notify(say('resume.notKept', { reason }), 'info');
+  },
+);
+
 const chooseLanguage = () => {
   const { language } = settingsStore.getState();
   const chosen = language === 'system' ? bestLanguage(navigator.languages) : language;
@@ -41,6 +59,7 @@ chooseLanguage();
 settingsStore.subscribe(chooseLanguage);
 window.addEventListener('languagechange', chooseLanguage);
 
+export const checksum = checksumInWorkers(CHECKSUM_WORKERS);
 const scheduler = new Scheduler(settingsStore.getState().limit);
 const connectivity = new Connectivity(() => serverAnswers(), window);
 connectivity.subscribe((reachable) => {
@@ -52,7 +71,8 @@ const adjustLimit = () => {
   const { live, over } = connectionStore.getState();
   // A WebSocket is not among the connections that a browser counts; whatever stands in for it is.
   const taken = live === 'polling' || (over !== null && over !== 'websocket') ? 1 : 0;
-  scheduler.limit = usefulLimit(settingsStore.getState().limit, target, origin, protocolOf(origin), taken);
+  scheduler.bandwidth = settingsStore.getState().bandwidth;
+  scheduler.ceiling = usefulLimit(settingsStore.getState().limit, target, origin, protocolOf(origin), taken);
   engine.pump();
 };
 
@@ -73,7 +93,7 @@ function createEngine(): UploadEngine {
   return new UploadEngine({
     api: uploadApi,
     put: putOverXhr,
-    checksum: checksumInWorkers(CHECKSUM_WORKERS),
+    checksum,
     scheduler,
     connectivity,
     signedIn: (signal) => auth.signedIn(signal),
@@ -84,21 +104,21 @@ function createEngine(): UploadEngine {
       target = url;
       adjustLimit();
     },
+    recognise: recogniser({ api: uploadApi, probe: probeOf, contentHash: contentHashInWorker() }),
     report: {
-      declared: ({ jobId, items, files }) => {
-        const described = files.map(({ file, relativePath }) => ({
-          filename: file.name,
-          relativePath,
-          bytes: file.size,
-        }));
-        uploads.dispatch({ type: 'declared', jobId, items, files: described });
+      declared: (declared) => {
+        const { jobId, items, described } = declared;
+        void keepDeclared(declared, records, probeOf);
+        const files = described.map(({ filename, relativePath = null, bytes }) => ({ filename, relativePath, bytes }));
+        uploads.dispatch({ type: 'declared', jobId, items, files });
         items.forEach(({ photoId }, index) => {
-          const source = files[index];
+          const source = declared.files[index];
           if (source) previews.keep(photoId, source.file);
         });
       },
       phase: (photoId, phase, failure) => {
         uploads.dispatch({ type: 'phase', photoId, phase, failure });
+        if (phase === null) records.forget([photoId]);
       },
       bytes: (photoId, sent) => {
         uploads.dispatch({ type: 'bytes', photoId, sent });
@@ -118,6 +138,12 @@ function createEngine(): UploadEngine {
 }
 
 let engine = createEngine();
+scheduler.bandwidth = settingsStore.getState().bandwidth;
+scheduler.subscribe((limit) => {
+  engine.pump();
+  // For whoever else listens on this page: the bench that plots it.
+  window.dispatchEvent(new CustomEvent('safelight:concurrency', { detail: limit }));
+});
 settingsStore.subscribe(adjustLimit);
 connectionStore.subscribe((now, before) => {
   if (now.live !== before.live || now.over !== before.over) adjustLimit();

@@ -10,6 +10,7 @@ import './styles/library.css';
 import './styles/viewer.css';
 import './styles/panel.css';
 import './styles/rows.css';
+import './styles/resume.css';
 import './styles/sign-in.css';
 import './styles/connections.css';
 import './styles/job.css';

@@ -32,6 +32,11 @@ describe('usefulLimit', () => {
     expect(usefulLimit(100, 'https://s3.example/a', own, 'http/1.1')).toBe(100);
   });
 
+  it('is six to another server without TLS, where nobody speaks HTTP/2', () => {
+    expect(usefulLimit(100, 'http://s3.example:9000/a', own, 'h2')).toBe(6);
+    expect(usefulLimit(2, 'http://s3.example:9000/a', own, 'h2')).toBe(2);
+  });
+
   it('knows no protocol where nothing was loaded', () => {
     expect(protocolOf('http://nowhere.example')).toBe('');
   });

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiClient, serverAnswers } from '../src/lib/api/client';
 import { NetworkError } from '../src/lib/api/errors';
 import { UploadApi } from '../src/lib/api/upload';
@@ -357,6 +357,102 @@ describe('UploadEngine', () => {
     await add(photo('refused.txt', 10), photo('fine.jpg', 10), photo('fine too.jpg', 10));
     await Promise.all(['ph_2', 'ph_3'].map(done));
     expect(targets).toEqual([expect.stringContaining('/storage/ph_2')]);
+  });
+
+  it('sends first what a person moved to the front', async () => {
+    engine.close();
+    engine = engineWith(1);
+    let open: () => void = () => undefined;
+    server.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await add(photo('large.jpg', 6 * PART), ...Array.from({ length: 8 }, (_, n) => photo(`${n}.jpg`, 100)));
+    await until(() => phases.get('ph_1')?.includes('sending') ?? false);
+    engine.front(['ph_9', 'ph_8']);
+    open();
+    await Promise.all(Array.from({ length: 9 }, (_, n) => done(`ph_${n + 1}`)));
+    // Not even the rest of the large file goes before them.
+    expect(server.puts.slice(0, 3)).toEqual(['ph_1 1', 'ph_9 0', 'ph_8 0']);
+  });
+
+  it('sends small files beside a large one, and the parts of that side by side when it is alone', async () => {
+    engine.close();
+    engine = engineWith(3);
+    await add(photo('large.jpg', 24 * PART), ...Array.from({ length: 12 }, (_, n) => photo(`${n}.jpg`, 100)));
+    await Promise.all(Array.from({ length: 13 }, (_, n) => done(`ph_${n + 1}`)));
+    const lastSmall = server.puts.findLastIndex((put) => !put.startsWith('ph_1 '));
+    const before = server.puts.slice(0, lastSmall).filter((put) => put.startsWith('ph_1 ')).length;
+    expect(before).toBeGreaterThan(0);
+    expect(before).toBeLessThan(20);
+    let open: () => void = () => undefined;
+    server.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await add(photo('alone.jpg', 5 * PART));
+    await vi.waitFor(() => {
+      expect(server.mostAtOnce).toBe(3);
+    });
+    open();
+    await done('ph_14');
+  });
+
+  it('sends nothing of a file that changed while it waited, and says so', async () => {
+    engine.close();
+    engine = engineWith(1);
+    const [edited, emptied] = [photo('edited.jpg', 3 * PART), photo('emptied.jpg', 100)];
+    let open: () => void = () => undefined;
+    server.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await add(photo('first.jpg', 100));
+    await add(edited, emptied);
+    await until(() => phases.get('ph_1')?.includes('sending') ?? false);
+    Object.defineProperty(edited, 'lastModified', { value: edited.lastModified + 1_000 });
+    Object.defineProperty(emptied, 'size', { value: 0 });
+    engine.pause(['ph_1']);
+    await until(() => failures.size === 2);
+    expect(failures.get('ph_2')).toContain('was changed on the disk');
+    expect(failures.get('ph_3')).toContain('was changed on the disk');
+    expect(server.photos.get('ph_2')?.parts.size).toBe(0);
+    expect(server.photos.get('ph_3')?.parts.size).toBe(0);
+    open();
+  });
+
+  it('makes no photo of two files: it stops where one changes between its parts', async () => {
+    engine.close();
+    engine = engineWith(1);
+    const file = photo('edited.jpg', 6 * PART);
+    await add(file);
+    await until(() => server.puts.length >= 2);
+    Object.defineProperty(file, 'lastModified', { value: file.lastModified + 1_000 });
+    await until(() => failures.has('ph_1'));
+    expect(server.puts.length).toBeLessThan(6);
+    expect(server.photos.get('ph_1')?.finalized).toBeNull();
+  });
+
+  it('wastes no attempt while the server is away', async () => {
+    engine.close();
+    engine = engineWith(4);
+    let attempts = 0;
+    let away = false;
+    server.fault = ({ method }) => {
+      if (method === 'PUT' && away) attempts++;
+      return away ? 'cut' : null;
+    };
+    let open: () => void = () => undefined;
+    server.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await add(...Array.from({ length: 40 }, (_, n) => photo(`${n}.jpg`, 100)));
+    await vi.waitFor(() => {
+      expect(server.mostAtOnce).toBe(4);
+    });
+    away = true;
+    open();
+    await until(() => [...phases.values()].some((of) => of.at(-1) === 'unreachable'));
+    expect(attempts).toBeLessThanOrEqual(4);
+    away = false;
+    await Promise.all(Array.from({ length: 40 }, (_, n) => done(`ph_${n + 1}`)));
   });
 
   it('lists what the server refuses, and sends the rest', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ApiError, CutOff, NetworkError } from '../src/lib/api/errors';
+import { ApiError, HeldBack, NetworkError, Stalled } from '../src/lib/api/errors';
 import { Connectivity } from '../src/lib/upload/connectivity';
 import { type Patience, persist } from '../src/lib/upload/retry';
 
@@ -49,7 +49,7 @@ describe('persist', () => {
 
   it('gives up on a request that breaks off eight times although the server answers', async () => {
     const work = failing(...Array.from({ length: 20 }, () => new NetworkError('cut off')));
-    await expect(persist(work, patience())).rejects.toThrow(CutOff);
+    await expect(persist(work, patience())).rejects.toMatchObject({ fault: 'cut-off' });
     expect(work.calls).toBe(8);
   });
 
@@ -71,6 +71,20 @@ describe('persist', () => {
     const work = failing(new NetworkError('cut off'));
     expect(await persist(work, patience(undefined, { connectivity }))).toBe('done');
     expect(told).toEqual([false, true]);
+  });
+
+  it('counts no attempt that was not even begun', async () => {
+    const work = failing(...Array.from({ length: 20 }, () => new HeldBack('the server may be away')));
+    const reasons: string[] = [];
+    expect(await persist(work, patience(undefined, { onWait: (reason) => reasons.push(reason) }))).toBe('done');
+    expect(reasons).toEqual([]);
+  });
+
+  it('says that a request stood still', async () => {
+    const reasons: string[] = [];
+    const work = failing(new Stalled('no byte for 30 s'));
+    expect(await persist(work, patience(undefined, { onWait: (reason) => reasons.push(reason) }))).toBe('done');
+    expect(reasons).toEqual(['stalled']);
   });
 
   it('waits for a sign-in after 401', async () => {

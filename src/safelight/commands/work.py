@@ -88,6 +88,8 @@ async def publish(ports: Ports, photo: Photo, developed: Developed, owner: str) 
             exif_json=orjson.dumps(developed.exif).decode(),
             thumbhash=developed.thumbhash,
             crc32c=developed.crc32c,
+            content_hash=f"sha256:{developed.sha256}",
+            probe=developed.probe,
         )
         return commit(tx, job, [(before, publishing), (publishing, photos.complete(publishing, now))], now)
 

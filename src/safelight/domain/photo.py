@@ -57,6 +57,7 @@ class Photo:
     bytes: int
     last_modified: str | None = None
     content_hash: str | None = None
+    probe: str | None = None
     duplicate_of: str | None = None
 
     status: PhotoStatus = PhotoStatus.QUEUED
@@ -109,7 +110,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Developed:
-    """What processing found out about a photo. `exif` is fit for JSON, `thumbhash` is base64."""
+    """What processing found out about a photo. `exif` is fit for JSON, `thumbhash` is base64, the sums are hex."""
 
     media_type: str
     width: int
@@ -118,6 +119,8 @@ class Developed:
     exif: dict[str, object]
     thumbhash: str
     crc32c: str
+    sha256: str
+    probe: str
 
 
 def storage_key(photo_id: str, attempt: int) -> str:

@@ -148,6 +148,7 @@ def job_fields(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.id,
         "status": job.status,
+        "expected_count": job.expected_count,
         "total_count": job.total_count,
         "completed_count": job.completed_count,
         "failed_count": job.failed_count,
@@ -168,6 +169,7 @@ def _photo_state(photo: Photo) -> PhotoStateOut:
         filename=photo.filename,
         relative_path=photo.relative_path,
         bytes=photo.bytes,
+        last_modified=photo.last_modified,
         status=photo.status,
         stage=photo.stage,
         progress_percent=photo.percent / 10,

@@ -115,6 +115,7 @@ class PhotoStateOut(Wire):
     filename: str
     relative_path: str | None = None
     bytes: int
+    last_modified: str | None = None
     status: str
     stage: str | None = None
     progress_percent: float
@@ -128,6 +129,7 @@ class PhotoStateOut(Wire):
 class JobOut(Wire):
     job_id: str
     status: str
+    expected_count: int | None = None
     total_count: int
     completed_count: int
     failed_count: int
@@ -225,6 +227,30 @@ class ListingOut(Wire):
     total_elements: int
     total_pages: int
     next_cursor: str | None = None
+
+
+class NamedIn(Wire):
+    filename: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    bytes: Size
+
+
+class KnownIn(Wire):
+    files: Annotated[list[NamedIn], Field(min_length=1, max_length=MAX_FILES)]
+
+
+class KnownPhotoOut(Wire):
+    """`probe`: the CRC32C of the first and of the last 16 KiB, 8 hex digits each."""
+
+    photo_id: str
+    filename: str
+    bytes: int
+    last_modified: str | None = None
+    content_hash: str
+    probe: str
+
+
+class KnownOut(Wire):
+    items: list[KnownPhotoOut]
 
 
 class DownloadOut(Wire):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -12,7 +13,7 @@ from safelight.commands import library
 from safelight.domain.events import iso
 from safelight.domain.photo import THUMBNAIL_SIZES, Photo, PhotoStatus
 from safelight.http.edge import Caller, TheirPorts, absolute, problems
-from safelight.http.models import DownloadOut, ListingOut, PhotoOut, SummaryOut
+from safelight.http.models import DownloadOut, KnownIn, KnownOut, KnownPhotoOut, ListingOut, PhotoOut, SummaryOut
 from safelight.ports import Filter, Ports
 
 router = APIRouter(tags=["photos"], responses=problems(401, 422))
@@ -36,6 +37,13 @@ async def list_photos(
 ) -> ListingOut:
     """The caller's photos of one status, newest first, by page or by cursor."""
     return await _listing(request, ports, caller.user_id, Filter(status, search), page, size, cursor)
+
+
+@router.post("/queries/photos/known", response_model_exclude_none=True)
+async def known_photos(ports: TheirPorts, caller: Caller, body: KnownIn) -> KnownOut:
+    """Photos of the library that have the name and the size of one of these files: candidates for `contentHash`."""
+    found = await queries.known(ports, caller.user_id, [(file.filename, file.bytes) for file in body.files])
+    return KnownOut(items=[KnownPhotoOut(**asdict(each)) for each in found])
 
 
 @router.get("/queries/photos/trash", response_model_exclude_none=True)

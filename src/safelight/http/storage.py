@@ -102,12 +102,18 @@ class StorageEdge:
             )
         loop = asyncio.get_running_loop()
         reported = loop.time()
-        with body.taken():
-            async with self._store.receive(grant) as sink:
-                async for _ in body.into(sink):
-                    if loop.time() - reported >= REPORT_SECONDS:
-                        reported = loop.time()
-                        self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
+        sink: Sink | None = None
+        try:
+            with body.taken():
+                async with self._store.receive(grant) as sink:
+                    async for _ in body.into(sink):
+                        if loop.time() - reported >= REPORT_SECONDS:
+                            reported = loop.time()
+                            self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
+        except Exception:
+            if sink:
+                log.debug("received in part", bytes=sink.received, key=grant.key, part=grant.part_number)
+            raise
         self._on_bytes(grant.key, grant.upload_id, grant.part_number, sink.received)
         log.debug("received", bytes=sink.received, key=grant.key, part=grant.part_number)
         return f"{sink.crc:08x}"

@@ -49,6 +49,18 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A photo of the library by what its owner's clients recognise it: its size, the time as they declared it, sums."""
+
+    photo_id: str
+    filename: str
+    bytes: int
+    last_modified: str | None
+    content_hash: str
+    probe: str
+
+
+@dataclass(frozen=True, slots=True)
 class Doomed:
     """Bytes that no row needs any more: a sealed object, or (with `upload`) an upload never completed."""
 
@@ -82,6 +94,9 @@ class ReadTransaction(Protocol):
 
     def originals(self, user_id: str, content_hashes: Sequence[str]) -> dict[str, str]:
         """The completed photo outside the trash, by content hash, for each of the hashes that has one."""
+
+    def known(self, user_id: str, files: Sequence[tuple[str, int]]) -> list[Known]:
+        """Completed photos outside the trash that have the name and the size of one of these files, in no order."""
 
     def events_after(self, job_id: str, after: int, limit: int) -> list[tuple[int, str]]:
         """`(seq, body)` in order of seq. Fewer than expected, or a gap at the start, means trimmed."""

@@ -46,4 +46,6 @@ async def process(
         exif=described.exif,
         thumbhash=made.thumbhash,
         crc32c=verified.crc32c,
+        sha256=verified.sha256,
+        probe=verified.probe,
     )

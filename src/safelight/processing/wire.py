@@ -16,6 +16,8 @@ import orjson
 HEADER: Final = struct.Struct("!II")
 MAX_JSON: Final = 1 << 20
 MAX_BYTES: Final = 64 << 20
+# Bytes of a file's head, and as many of its tail, that its probe is made of.
+PROBED: Final = 16 << 10
 
 
 class Garbled(Exception):
@@ -24,11 +26,15 @@ class Garbled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The bytes are those declared. `crc32c` is 8 lower-case hex digits, `size` is in bytes."""
+    """The bytes are those declared. `crc32c` is 8, `sha256` 64, `probe` (of head and tail) 16 lower-case hex digits;
+    `size` is in bytes.
+    """
 
     media_type: str
     size: int
     crc32c: str
+    sha256: str
+    probe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,11 @@ def parse(text: bytes | bytearray) -> dict[str, Any]:
 def verified(message: dict[str, Any]) -> Verified:
     """The answer to `verify`; Garbled where it is none."""
     return Verified(
-        media_type=_text(message, "media_type"), size=_number(message, "size"), crc32c=_text(message, "crc32c")
+        media_type=_text(message, "media_type"),
+        size=_number(message, "size"),
+        crc32c=_text(message, "crc32c"),
+        sha256=_text(message, "sha256"),
+        probe=_text(message, "probe"),
     )
 
 

@@ -1,6 +1,8 @@
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { currentEngine, previews, uploadApi, uploads } from '../app';
 import { sentenceOf } from '../lib/api/errors';
+import { resumption } from '../resume';
+import { handlesOfDrop } from '../lib/upload/keeping/roots';
 import { entriesOfDrop, filesOfDrop, filesOfPicker, type SourceFile } from '../lib/upload/source';
 import { validate } from '../lib/upload/validate';
 import { leaveOut } from '../stores/leftOutStore';
@@ -44,6 +46,10 @@ const actions = {
   resume: (photoId: string) => {
     currentEngine().resume([photoId]);
   },
+  /** Send these before all others. */
+  front: (photoIds: readonly string[]) => {
+    currentEngine().front(photoIds);
+  },
   cancel: (photoId: string) => saying(currentEngine().cancel([photoId])),
   retry: (row: PhotoRow) => {
     if (row.phase === 'failed') currentEngine().resume([row.photoId]);
@@ -61,6 +67,9 @@ const actions = {
   },
   pauseAll: (job: string | null) => {
     currentEngine().pause(job === null ? undefined : idsOf(rowsOf(job, 'active')));
+  },
+  frontAll: (job: string) => {
+    actions.front(idsOf(rowsOf(job, 'active').filter((row) => row.phase === 'waiting')));
   },
   resumeAll: (job: string | null) => {
     currentEngine().resume(idsOf(rowsOf(job, 'active').filter((row) => row.phase === 'paused')));
@@ -87,13 +96,13 @@ const actions = {
 export function useUpload() {
   const [preparing, setPreparing] = useState<string | null>(null);
 
-  const add = useCallback(async (files: SourceFile[]) => {
+  const add = useCallback(async (files: SourceFile[], handles: Promise<FileSystemHandle[]> = Promise.resolve([])) => {
     if (files.length === 0) return;
     setPreparing(say('add.announcing', { count: files.length }));
     try {
       const { sound, leftOut } = await validate(files);
       leaveOut(leftOut);
-      await currentEngine().add(sound);
+      await resumption().add(sound, await handles);
     } catch (error) {
       if (!(error instanceof DOMException && error.name === 'AbortError')) notify(sentenceOf(error));
     } finally {
@@ -106,6 +115,7 @@ export function useUpload() {
   const addDropped = useCallback(
     async (transfer: DataTransfer) => {
       const entries = entriesOfDrop(transfer);
+      const handles = handlesOfDrop(transfer);
       if (entries.length === 0) {
         notify(say('add.noFiles'));
         return;
@@ -117,7 +127,7 @@ export function useUpload() {
       setPreparing(null);
       leaveOut(unreadable.map(({ path }) => ({ path, reason: 'unreadable' })));
       if (files.length === 0 && unreadable.length === 0) notify(say('add.emptyFolder'));
-      await add(files);
+      await add(files, handles);
     },
     [add],
   );

@@ -137,8 +137,8 @@ function declared(draft: Draft, jobId: string, items: Item[], files: DeclaredFil
       errorMessage: item.errorMessage ?? null,
       duplicateOf: item.duplicateOf ?? null,
       speed: 0,
-      phase: failed || duplicate ? null : 'waiting',
       ...known,
+      phase: failed || duplicate ? null : 'waiting',
       held: !failed && !duplicate,
     });
   });

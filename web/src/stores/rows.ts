@@ -74,6 +74,11 @@ export function groupOf({ status, phase }: Pick<PhotoRow, 'status' | 'phase'>): 
   }
 }
 
+/** Whether the server waits for a photo's bytes. */
+export function awaitsBytes({ status }: Pick<PhotoRow, 'status'>): boolean {
+  return status === 'QUEUED' || status === 'UPLOADING';
+}
+
 /**
  * Failures that another attempt would meet again: `retryable = False` in the server's errors.py, which answers a retry of
  * them with `not-retryable`. Their sentences say what to do instead.

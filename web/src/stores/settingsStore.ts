@@ -3,6 +3,8 @@ import { type Language, LANGUAGES } from '../texts';
 
 export const DEFAULT_LIMIT = 100;
 export const MOST_REQUESTS = 256;
+/** The least that one may set, bytes a second: a photo of 2 MB in half a minute. */
+export const LEAST_BANDWIDTH = 64_000;
 const KEPT = 'safelight.settings';
 
 export type Theme = 'system' | 'dark' | 'light';
@@ -10,6 +12,8 @@ export type Theme = 'system' | 'dark' | 'light';
 export interface Settings {
   /** Most requests that send or finish uploads at once. */
   limit: number;
+  /** Most bytes a second that are sent, in the mean over seconds; null for as many as go. */
+  bandwidth: number | null;
   theme: Theme;
   /** `system`: as the browser asks for it. */
   language: 'system' | Language;
@@ -33,9 +37,10 @@ function read(kept: string | null): Settings {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // not ours: the defaults will do
   }
-  const { limit, theme, language, panel, notify } = found;
+  const { limit, bandwidth, theme, language, panel, notify } = found;
   return {
     limit: typeof limit === 'number' && limit >= 1 && limit <= MOST_REQUESTS ? Math.floor(limit) : DEFAULT_LIMIT,
+    bandwidth: typeof bandwidth === 'number' && bandwidth >= LEAST_BANDWIDTH ? Math.floor(bandwidth) : null,
     theme: theme === 'dark' || theme === 'light' ? theme : 'system',
     language: LANGUAGES.find(({ id }) => id === language)?.id ?? 'system',
     panel: panel && Number.isFinite(panel.right) && Number.isFinite(panel.bottom) ? panel : null,

@@ -325,6 +325,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/queries/photos/known": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Known Photos
+         * @description Photos of the library that have the name and the size of one of these files: candidates for `contentHash`.
+         */
+        post: operations["known_photos_queries_photos_known_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/queries/photos/trash": {
         parameters: {
             query?: never;
@@ -868,6 +888,8 @@ export interface components {
             jobId: string;
             /** Status */
             status: string;
+            /** Expectedcount */
+            expectedCount?: number | null;
             /** Totalcount */
             totalCount: number;
             /** Completedcount */
@@ -897,6 +919,34 @@ export interface components {
             items: components["schemas"]["JobOut"][];
             /** Nextcursor */
             nextCursor?: string | null;
+        };
+        /** KnownIn */
+        KnownIn: {
+            /** Files */
+            files: components["schemas"]["NamedIn"][];
+        };
+        /** KnownOut */
+        KnownOut: {
+            /** Items */
+            items: components["schemas"]["KnownPhotoOut"][];
+        };
+        /**
+         * KnownPhotoOut
+         * @description `probe`: the CRC32C of the first and of the last 16 KiB, 8 hex digits each.
+         */
+        KnownPhotoOut: {
+            /** Photoid */
+            photoId: string;
+            /** Filename */
+            filename: string;
+            /** Bytes */
+            bytes: number;
+            /** Lastmodified */
+            lastModified?: string | null;
+            /** Contenthash */
+            contentHash: string;
+            /** Probe */
+            probe: string;
         };
         /** LinkIn */
         LinkIn: {
@@ -942,6 +992,13 @@ export interface components {
             partCount: number;
             /** Parturls */
             partUrls: components["schemas"]["PartUrlOut"][];
+        };
+        /** NamedIn */
+        NamedIn: {
+            /** Filename */
+            filename: string;
+            /** Bytes */
+            bytes: number;
         };
         /**
          * Notification
@@ -1066,6 +1123,8 @@ export interface components {
             relativePath?: string | null;
             /** Bytes */
             bytes: number;
+            /** Lastmodified */
+            lastModified?: string | null;
             /** Status */
             status: string;
             /** Stage */
@@ -1187,6 +1246,8 @@ export interface components {
             jobId: string;
             /** Status */
             status: string;
+            /** Expectedcount */
+            expectedCount?: number | null;
             /** Totalcount */
             totalCount: number;
             /** Completedcount */
@@ -1238,6 +1299,8 @@ export interface components {
             jobId: string;
             /** Status */
             status: string;
+            /** Expectedcount */
+            expectedCount?: number | null;
             /** Totalcount */
             totalCount: number;
             /** Completedcount */
@@ -2292,6 +2355,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListingOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    known_photos_queries_photos_known_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KnownIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownOut"];
                 };
             };
             /** @description No valid identity. */

@@ -18,6 +18,7 @@ export type PhotoState = Schemas['PhotoStateOut'];
 export type Summary = Schemas['SummaryOut'];
 export type Photo = Schemas['PhotoOut'];
 export type Listing = Schemas['ListingOut'];
+export type KnownPhoto = Schemas['KnownPhotoOut'];
 export type Download = Schemas['DownloadOut'];
 export type SignedIn = Schemas['SignedInOut'];
 export type LiveConnection = Schemas['ConnectionOut'];

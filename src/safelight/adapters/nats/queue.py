@@ -38,6 +38,7 @@ _LOOK_EVERY: Final = 3.0
 # Looking takes at most this share of the time of one who waits, however much there is to be seen.
 _LOOK_SHARE: Final = 0.05
 _SETTLE_SECONDS: Final = 0.25
+_REMEMBERED: Final = 10_000
 # After what is said of a consumer that has no leader just now.
 _PAUSE_SECONDS: Final = 0.25
 
@@ -61,8 +62,9 @@ class TaskQueue:
         self._deliveries = deliveries
         self._dead_for = dead_for
         self._consumers = Consumers(connection, stream, per_job, redeliver_after, self._ready_again)
-        # Worth asking, the one served last at the end; each with the number of the last hint of it.
-        self._ready: OrderedDict[str, int] = OrderedDict()
+        # Worth asking, each with the number of the last hint of it; and when each was served, in the order of that.
+        self._ready: dict[str, int] = {}
+        self._served: OrderedDict[str, float] = OrderedDict()
         self._hints = count()
         # Pulls that are out: until when, and the last hint as they went.
         self._asked: dict[str, tuple[float, int]] = {}
@@ -129,11 +131,10 @@ class TaskQueue:
         self._news.set()
 
     def _next(self) -> str | None:
+        """The job that was served longest ago; a new one was never served."""
         now = self._clock()
-        for job_id in self._ready:
-            if job_id not in self._asked or self._asked[job_id][0] < now:
-                return job_id
-        return None
+        free = (job_id for job_id in self._ready if job_id not in self._asked or self._asked[job_id][0] < now)
+        return min(free, key=lambda job_id: self._served.get(job_id, 0.0), default=None)
 
     def _until(self) -> float:
         """Seconds until a pull has ended unanswered, or it is time to look."""
@@ -198,8 +199,10 @@ class TaskQueue:
         _, hint = self._asked.pop(task.job_id, (0.0, -1))
         if not message.metadata.num_pending:
             self._drained(task.job_id, hint)
-        if task.job_id in self._ready:
-            self._ready.move_to_end(task.job_id)
+        self._served[task.job_id] = self._clock()
+        self._served.move_to_end(task.job_id)
+        if len(self._served) > _REMEMBERED:
+            self._served.popitem(last=False)
         delivery = InHand(self._connection, self._stream, task, message, self._redeliver_after, self._in_hand.discard)
         self._in_hand.add(delivery)
         arrived = delivery, message.metadata.num_delivered

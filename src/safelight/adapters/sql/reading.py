@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, func, not_, or_, select, tuple_
 
@@ -22,7 +22,9 @@ from safelight.adapters.sql.schema import (
 from safelight.domain.identity import ApiToken, Session, User
 from safelight.domain.job import ACTIVE, Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus
-from safelight.ports import Doomed, Filter, Page
+from safelight.ports import Doomed, Filter, Known, Page
+
+T = TypeVar("T")
 
 # SQLite takes 32,766 parameters a statement, PostgreSQL 32,767; a chunk stays far below either.
 CHUNK = 1_000
@@ -103,6 +105,26 @@ class SqlRead:
                 photos.c.deleted_at.is_(None),
             )
             found |= {row.content_hash: row.id for row in self._sql.execute(query)}
+        return found
+
+    def known(self, user_id: str, files: Sequence[tuple[str, int]]) -> list[Known]:
+        columns = (
+            *(photos.c.id, photos.c.filename, photos.c.bytes),
+            *(photos.c.last_modified, photos.c.content_hash, photos.c.probe),
+        )
+        found: list[Known] = []
+        for chunk in _chunks(files):
+            query = select(*columns).where(
+                photos.c.user_id == user_id,
+                photos.c.bytes.in_({size for _, size in chunk}),
+                photos.c.filename.in_({name for name, _ in chunk}),
+                photos.c.status == PhotoStatus.COMPLETED,
+                photos.c.probe.is_not(None),
+                photos.c.duplicate_of.is_(None),
+                photos.c.deleted_at.is_(None),
+            )
+            wanted = set(chunk)
+            found += [Known(*row) for row in self._sql.execute(query) if (row.filename, row.bytes) in wanted]
         return found
 
     def events_after(self, job_id: str, after: int, limit: int) -> list[tuple[int, str]]:
@@ -193,7 +215,7 @@ class SqlRead:
         return job if job and user_id in (None, job.user_id) else None
 
 
-def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
+def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
     return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 

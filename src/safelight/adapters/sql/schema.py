@@ -100,6 +100,7 @@ photos = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("last_modified", _ascii(40)),
     Column("content_hash", _ascii(80)),
+    Column("probe", _ascii(16)),
     Column("duplicate_of", _ascii(40)),
     Column("status", _ascii(16), nullable=False),
     Column("stage", _ascii(16)),
@@ -132,6 +133,14 @@ photos = Table(
 Index("ix_photos_job_position", photos.c.job_id, photos.c.position)
 Index("ix_photos_library", photos.c.user_id, photos.c.status, photos.c.created_at, photos.c.id)
 Index("ix_photos_hash", photos.c.user_id, photos.c.content_hash)
+# What a client may have already: an entry is made once, when the photo is complete.
+_RECOGNISABLE = and_(photos.c.probe.is_not(None), photos.c.deleted_at.is_(None))
+Index(
+    "ix_photos_known",
+    *(photos.c.user_id, photos.c.bytes),
+    sqlite_where=_RECOGNISABLE,
+    postgresql_where=_RECOGNISABLE,
+)
 # By status alone: with the time in it, every stage of every photo would move an entry.
 Index("ix_photos_status", photos.c.status)
 _IN_TRASH = and_(photos.c.deleted_at.is_not(None), photos.c.purged_at.is_(None))

@@ -1,19 +1,22 @@
 import { useId, useRef } from 'react';
 import { useStore } from 'zustand';
 import { useTexts } from '../../hooks/useTexts';
-import { DEFAULT_LIMIT, MOST_REQUESTS, settingsStore, type Theme } from '../../stores/settingsStore';
+import { DEFAULT_LIMIT, LEAST_BANDWIDTH, MOST_REQUESTS, settingsStore, type Theme } from '../../stores/settingsStore';
 import { LANGUAGES } from '../../texts';
 import { IconButton } from '../icons';
 
+const MB = 1_000_000;
 const THEMES: readonly Theme[] = ['system', 'dark', 'light'];
 
 /** What a person may set in this browser. */
 export function Settings() {
   const say = useTexts();
-  const { limit, theme, language } = useStore(settingsStore);
+  const { limit, bandwidth, theme, language } = useStore(settingsStore);
   const dialog = useRef<HTMLDialogElement>(null);
   const limitId = useId();
   const helpId = useId();
+  const bandwidthId = useId();
+  const bandwidthHelpId = useId();
   const languageId = useId();
   return (
     <>
@@ -35,6 +38,24 @@ export function Settings() {
         />
         <p id={helpId} className="hint">
           {say('settings.limitHelp', { limit: DEFAULT_LIMIT })}
+        </p>
+        <label htmlFor={bandwidthId}>{say('settings.bandwidth')}</label>
+        <input
+          id={bandwidthId}
+          type="number"
+          min={LEAST_BANDWIDTH / MB}
+          step="any"
+          placeholder={say('settings.bandwidthNone')}
+          defaultValue={bandwidth === null ? '' : bandwidth / MB}
+          aria-describedby={bandwidthHelpId}
+          onChange={({ target }) => {
+            if (target.value === '' && !target.validity.badInput) settingsStore.setState({ bandwidth: null });
+            else if (target.validity.valid)
+              settingsStore.setState({ bandwidth: Math.floor(target.valueAsNumber * MB) });
+          }}
+        />
+        <p id={bandwidthHelpId} className="hint">
+          {say('settings.bandwidthHelp')}
         </p>
         <fieldset>
           <legend>{say('settings.appearance')}</legend>

@@ -13,6 +13,7 @@ import { JobPicker } from '../progress/JobPicker';
 import { LeftOutList } from '../progress/LeftOutList';
 import { overallPercent } from '../progress/overall';
 import { ProgressTabs } from '../progress/ProgressTabs';
+import { Resume } from '../progress/Resume';
 import { RowList } from '../progress/RowList';
 import { type Tab, tabCount } from '../progress/tabs';
 import { BatchActions } from '../progress/UploadActions';
@@ -77,6 +78,7 @@ function Panel({ preparing, empty }: { preparing: string | null; empty: boolean 
       <div className="panel-body">
         {preparing !== null && <p className="panel-preparing">{preparing}</p>}
         <Busy />
+        <Resume />
         {!small && <LeftOutList />}
         {!small && !empty && <JobPicker job={job} onChange={setChosen} />}
         {!empty && <BatchSummary job={small ? null : job} />}

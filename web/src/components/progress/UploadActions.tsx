@@ -26,6 +26,15 @@ export function RowActions({ row }: { row: PhotoRow }) {
           }}
         />
       )}
+      {awaited && held && phase === 'waiting' && (
+        <IconButton
+          icon="front"
+          label={say('row.front', { name })}
+          onClick={() => {
+            uploadActions.front([photoId]);
+          }}
+        />
+      )}
       {canRetry(row) && (
         <IconButton
           icon="retry"
@@ -72,6 +81,14 @@ export function BatchActions({ job = null, onPage }: { job?: string | null; onPa
           label={say('batch.pause')}
           onClick={() => {
             uploadActions.pauseAll(job);
+          }}
+        />
+      )}
+      {job !== null && sending && (
+        <Button
+          label={say('batch.front')}
+          onClick={() => {
+            uploadActions.frontAll(job);
           }}
         />
       )}

@@ -1,3 +1,4 @@
+import { say } from '../../texts';
 import type { Problem } from '../../types/wire';
 
 /** An answer that is not a success. `code` is stable, `message` the sentence that says what to do. */
@@ -20,25 +21,11 @@ export class NetworkError extends Error {
   override readonly name = 'NetworkError';
 }
 
-/** A request broke off again and again although the server answers otherwise. */
-export class CutOff extends Error {
-  override readonly name = 'CutOff';
+/** A request stood still until it was given up. */
+export class Stalled extends NetworkError {}
 
-  constructor() {
-    super(
-      'The bytes do not get through although the server answers. Try again; where photos go to another host, its CORS rules must allow this page.',
-    );
-  }
-}
-
-/** The file under the row can no longer be read as it was chosen. */
-export class FileGone extends Error {
-  override readonly name = 'FileGone';
-
-  constructor() {
-    super('The file was changed, moved or made unreadable since it was chosen. Choose it again.');
-  }
-}
+/** A request that was not even begun, because another one was just cut off and nobody knows yet whether the server is there. */
+export class HeldBack extends NetworkError {}
 
 /** An ApiError from a status and a body, problem+json (RFC 9457) or not. */
 export function problemOf(status: number, body: string, retryAfterMs: number | null = null): ApiError {
@@ -55,7 +42,7 @@ export function problemOf(status: number, body: string, retryAfterMs: number | n
 
 /** The sentence to show a person for any error. */
 export function sentenceOf(error: unknown): string {
-  if (error instanceof ApiError || error instanceof FileGone) return error.message;
-  if (error instanceof NetworkError) return 'The server cannot be reached. Check the connection, then try again.';
+  if (error instanceof ApiError) return error.message;
+  if (error instanceof NetworkError) return say('fault.offline');
   return error instanceof Error ? error.message : String(error);
 }

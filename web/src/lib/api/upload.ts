@@ -6,6 +6,7 @@ import type {
   Item,
   JobCreated,
   Jobs,
+  KnownPhoto,
   Snapshot,
   StoredParts,
   Urls,
@@ -40,6 +41,11 @@ export class UploadApi {
 
   storedParts(photoId: string, signal?: AbortSignal): Promise<StoredParts> {
     return this.client.call(`/queries/upload/${photoId}/parts`, { signal });
+  }
+
+  /** Photos of the library that have the name and the size of one of these files, at most 1,000 of them. */
+  known(files: { filename: string; bytes: number }[], signal?: AbortSignal): Promise<{ items: KnownPhoto[] }> {
+    return this.client.call('/queries/photos/known', { method: 'POST', body: { files }, signal });
   }
 
   cancelPhoto(photoId: string): Promise<void> {

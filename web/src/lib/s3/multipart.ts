@@ -1,14 +1,15 @@
 import { reasonOf, retryAfter } from '../upload/backoff';
-import { NetworkError } from '../api/errors';
+import { NetworkError, Stalled } from '../api/errors';
 import { refusalOf } from './refusal';
 
 /** Files up to this size, in bytes, go as a single PUT; parts are this large unless the server says otherwise. */
 export const PART_SIZE = 8 * 1024 * 1024;
 
-// Once bytes flow, so long a silence means that the connection is dead (a laptop that slept, a lost network).
-const STALLED_AFTER_MS = 60_000;
-// The store answers once the bytes are on its disk.
-const STORED_WITHIN_MS = 180_000;
+// So long a silence means that the connection is dead (a laptop that slept, a lost network).
+const STALLED_AFTER_MS = 30_000;
+// Once all bytes are handed to the system, nobody tells how many of them have left it: it gets the time that a line needs on
+// which it is hardly worth sending photos, and the store its own to write them down.
+const SLOWEST_BYTES_PER_MS = 16;
 
 export interface Slice {
   /** From 1. */
@@ -51,7 +52,7 @@ export const putOverXhr: Put = (url, body, { headers, signal, onProgress }) =>
       clearTimeout(watchdog);
       watchdog = setTimeout(() => {
         settle(() => {
-          reject(new NetworkError('the upload stood still'));
+          reject(new Stalled(`no byte for ${ms / 1_000} s`));
         });
         xhr.abort();
       }, ms);
@@ -73,7 +74,7 @@ export const putOverXhr: Put = (url, body, { headers, signal, onProgress }) =>
       onProgress(loaded);
     };
     xhr.upload.onload = () => {
-      watch(STORED_WITHIN_MS);
+      watch(STALLED_AFTER_MS + body.size / SLOWEST_BYTES_PER_MS);
     };
     xhr.onerror = () => {
       settle(() => {
@@ -93,6 +94,7 @@ export const putOverXhr: Put = (url, body, { headers, signal, onProgress }) =>
     };
     xhr.open('PUT', url);
     for (const [name, value] of Object.entries(headers ?? {})) xhr.setRequestHeader(name, value);
+    watch(STALLED_AFTER_MS);
     // A type of its own would be sent with the body, and is no part of what was signed.
     xhr.send(body.type === '' ? body : body.slice(0, body.size, ''));
   });

@@ -1,10 +1,10 @@
-import { FileGone } from '../api/errors';
 import { crc32c } from './crc32c';
+import { unreadable } from './original';
 
 // Read in slices of this many bytes, so that no file is ever held whole.
 const SLICE = 8 * 1024 * 1024;
 
-/** The CRC32C of a blob. Throws FileGone where it can no longer be read. */
+/** The CRC32C of a blob. Throws Stopped (`changed`, `vanished`) where it can no longer be read. */
 export type Checksum = (blob: Blob) => Promise<number>;
 
 /** The CRC32C of a blob, computed here. */
@@ -21,7 +21,7 @@ export interface WorkerRequest {
   id: number;
   blob: Blob;
 }
-export type WorkerAnswer = { id: number; crc: number } | { id: number; gone: string };
+export type WorkerAnswer = { id: number; crc: number } | { id: number; error: unknown };
 
 interface Asked {
   resolve: (crc: number) => void;
@@ -40,7 +40,7 @@ export function checksumInWorkers(count: number): Checksum {
       const waiting = asked.get(data.id);
       asked.delete(data.id);
       if ('crc' in data) waiting?.resolve(data.crc);
-      else waiting?.reject(new FileGone());
+      else waiting?.reject(unreadable(data.error));
     };
     worker.onerror = (event) => {
       for (const waiting of asked.values()) waiting.reject(new Error(`The checksum worker stopped: ${event.message}`));

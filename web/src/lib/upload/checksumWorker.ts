@@ -16,6 +16,6 @@ async function answer({ id, blob }: WorkerRequest): Promise<WorkerAnswer> {
   try {
     return { id, crc: await checksumHere(blob) };
   } catch (error) {
-    return { id, gone: String(error) };
+    return { id, error }; // a DOMException goes over as it is
   }
 }

@@ -2,16 +2,18 @@
 const CONNECTIONS = 6;
 
 /**
- * How many uploads to have under way at once, given the person's `limit` and where the bytes go.
+ * How many uploads may be under way at once, given the person's `limit` and where the bytes go.
  *
  * Where they go to the page's own server over HTTP/1.1, one connection is left free, or commands and thumbnails would
- * wait behind all the uploads, and `taken` more that something else holds open. Elsewhere, and over HTTP/2 and later, the
- * limit is the person's alone.
+ * wait behind all the uploads, and `taken` more that something else holds open. Another server has all six, where its URLs
+ * are of `http:`: HTTP/2 is spoken over TLS alone. Of one over TLS nobody says what it speaks; there, and over HTTP/2 and
+ * later, the limit is the person's, and how many are worth having is found by trying (concurrency.ts).
  */
 export function usefulLimit(limit: number, uploadUrl: string, apiOrigin: string, protocol: string, taken = 0): number {
-  const sameServer = new URL(uploadUrl, apiOrigin).origin === apiOrigin;
+  const target = new URL(uploadUrl, apiOrigin);
+  if (target.origin !== apiOrigin) return target.protocol === 'http:' ? Math.min(limit, CONNECTIONS) : limit;
   const oneByOne = protocol === '' || protocol.startsWith('http/1');
-  return sameServer && oneByOne ? Math.min(limit, CONNECTIONS - 1 - taken) : limit;
+  return oneByOne ? Math.min(limit, CONNECTIONS - 1 - taken) : limit;
 }
 
 /** The protocol that `origin` was last reached by, as in RFC 7301 (`h2`, `http/1.1`); empty where it is hidden. */

@@ -9,6 +9,7 @@ const PROBE_EVERY = { base: 500, cap: 5_000 };
 export class Connectivity {
   private probing: Promise<void> | null = null;
   private up = true;
+  private complaints = 0;
   private readonly listeners = new Set<(reachable: boolean) => void>();
 
   /** `probe` resolves to whether the server answers; `network` fires `online` when it is worth asking again at once. */
@@ -21,6 +22,14 @@ export class Connectivity {
     return this.up;
   }
 
+  /**
+   * Whether a request would likely be wasted: the server is out of reach, or it is being asked whether it is because more
+   * than one request broke off. One alone is a thing that networks do.
+   */
+  get doubtful(): boolean {
+    return !this.up || this.complaints > 1;
+  }
+
   /** Be told of every change. */
   subscribe(listener: (reachable: boolean) => void): () => void {
     this.listeners.add(listener);
@@ -30,8 +39,10 @@ export class Connectivity {
   /** Resolves once the server answers; rejects when `signal` is aborted. */
   restored(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(reasonOf(signal));
+    this.complaints++;
     this.probing ??= this.untilReachable().finally(() => {
       this.probing = null;
+      this.complaints = 0;
       this.tell(true);
     });
     const { probing } = this;

@@ -2,6 +2,7 @@ import type { FileIn, Item } from '../../types/wire';
 import { NetworkError } from '../api/errors';
 import { mapInTurns } from './breathe';
 import { MAX_FILES, type UploadApi } from '../api/upload';
+import type { Recognise } from './known';
 import { type Patience, persist } from './retry';
 import type { SourceFile } from './source';
 
@@ -10,21 +11,46 @@ export interface Declared {
   /** One for each file of this call, in their order. */
   items: Item[];
   files: SourceFile[];
+  /** What was declared of each: asking the file again may find that it has changed. */
+  described: Described[];
 }
+
+export type Described = FileIn & { lastModified: number };
 
 type DeclareApi = Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot'>;
 
-/** Declare a job, a thousand files a call; `onDeclared` gets each call's answer as soon as it is there. */
-export async function declare(
-  api: DeclareApi,
-  files: readonly SourceFile[],
-  patience: Patience,
-  onDeclared: (declared: Declared) => void,
-): Promise<void> {
+/** A job that awaits more files, and how many it has. */
+export interface Into {
+  jobId: string;
+  totalCount: number;
+}
+
+export interface Declaring {
+  api: DeclareApi;
+  patience: Patience;
+  /** Gets each call's answer as soon as it is there. */
+  onDeclared: (declared: Declared) => void;
+  /** Finds what the library has already. */
+  recognise?: Recognise | undefined;
+}
+
+/** Declare a job, or more files of one, a thousand a call. */
+export async function declare(files: readonly SourceFile[], into: Into | null, declaring: Declaring): Promise<void> {
+  let start = into ? 0 : MAX_FILES;
+  const { jobId, totalCount } = into ?? { jobId: await create(files, declaring), totalCount: 0 };
+  for (; start < files.length; start += MAX_FILES) {
+    const chunk = files.slice(start, start + MAX_FILES);
+    const described = await describe(chunk, declaring);
+    const items = await addFiles(jobId, described, totalCount + start, declaring);
+    declaring.onDeclared({ jobId, items, files: chunk, described });
+  }
+}
+
+async function create(files: readonly SourceFile[], declaring: Declaring): Promise<string> {
+  const { api, patience, onDeclared } = declaring;
   const first = files.slice(0, MAX_FILES);
   const key = randomKey();
-  // Size and date of a file are asked of the system here, half a millisecond each.
-  const described = await mapInTurns(first, fileIn);
+  const described = await describe(first, declaring);
   const created = await persist(
     () =>
       api.createJob(
@@ -34,30 +60,23 @@ export async function declare(
       ),
     patience,
   );
-  const { jobId } = created;
-  onDeclared({ jobId, items: created.items, files: first });
-  for (let start = MAX_FILES; start < files.length; start += MAX_FILES) {
-    const chunk = files.slice(start, start + MAX_FILES);
-    const items = await addFiles(api, jobId, chunk, start, patience);
-    onDeclared({ jobId, items, files: chunk });
-  }
+  onDeclared({ jobId: created.jobId, items: created.items, files: first, described });
+  return created.jobId;
 }
 
 /** A call whose answer was lost may have had its effect: before it is repeated, the job is looked at. */
 async function addFiles(
-  api: DeclareApi,
   jobId: string,
-  chunk: readonly SourceFile[],
+  described: FileIn[],
   start: number,
-  patience: Patience,
+  { api, patience }: Declaring,
 ): Promise<Item[]> {
   let unsure = false;
-  const described = await mapInTurns(chunk, fileIn);
   return persist(async () => {
     if (unsure) {
       const { photos } = await api.snapshot(jobId, patience.signal);
-      const declared = photos.slice(start, start + chunk.length);
-      if (declared.length === chunk.length) return declared.map(itemOf);
+      const declared = photos.slice(start, start + described.length);
+      if (declared.length === described.length) return declared.map(itemOf);
     }
     try {
       return (await api.addFiles(jobId, described, patience.signal)).items;
@@ -68,7 +87,18 @@ async function addFiles(
   }, patience);
 }
 
-function fileIn({ file, relativePath }: SourceFile): FileIn {
+async function describe(files: readonly SourceFile[], { recognise, patience }: Declaring): Promise<Described[]> {
+  // Size and date of a file are asked of the system here, half a millisecond each.
+  const described = await mapInTurns(files, fileIn);
+  const known = await recognise?.(files, patience);
+  return described.map((file, index) => {
+    const contentHash = known?.get(files[index] as SourceFile);
+    return contentHash === undefined ? file : { ...file, contentHash };
+  });
+}
+
+/** A file as it is declared. */
+export function fileIn({ file, relativePath }: SourceFile): Described {
   return {
     filename: file.name,
     // The contract's types are ASCII; whatever else a system makes up says nothing.

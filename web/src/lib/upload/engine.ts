@@ -1,51 +1,26 @@
-import type { Item, PhotoStatus } from '../../types/wire';
-import { ApiError, sentenceOf } from '../api/errors';
-import type { UploadApi } from '../api/upload';
-import { PART_SIZE } from '../s3/multipart';
+import type { PhotoStatus } from '../../types/wire';
+import { ApiError } from '../api/errors';
 import { isAbort } from './backoff';
-import { declare, type Declared } from './declare';
-import type { Sending, TransferPorts } from './line';
+import { declare, type Declared, type Into } from './declare';
+import type { EnginePorts } from './enginePorts';
+import { failureOf } from './faults';
+import { type Held, heldOf, targetOf } from './held';
+import type { Sending } from './line';
+import { Lineup } from './lineup';
 import { type Patience, persist } from './retry';
 import type { SourceFile } from './source';
 import { SpeedBoard } from './speed';
 import { transfer } from './transfer';
 
-export type Phase = Sending | 'paused' | 'cancelling' | 'failed';
+export type { EnginePorts, EngineReport, Phase } from './enginePorts';
 
-/** What the engine tells: facts of this page, never of the server. */
-export interface EngineReport {
-  declared: (declared: Declared) => void;
-  phase: (photoId: string, phase: Phase | null, failure?: { code: string; message: string }) => void;
-  bytes: (photoId: string, sent: number) => void;
-  speed: (photoId: string, bytesPerSecond: number) => void;
-  totalSpeed: (bytesPerSecond: number) => void;
-  retried: (photoId: string, status: 'QUEUED' | 'PROCESSING') => void;
-}
-
-export interface EnginePorts extends TransferPorts {
-  api: TransferPorts['api'] & Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot' | 'cancelPhoto' | 'retryPhoto'>;
-  report: EngineReport;
-  /** Called with the first URL of what was declared together: where bytes go decides how many requests are worth having at once. */
-  onTarget?: (url: string) => void;
-}
-
-/** A photo whose file this page holds. */
-interface Held {
-  photoId: string;
-  jobId: string;
-  file: File;
-  item: Item | null;
-  inParts: boolean;
-  state: 'waiting' | 'running' | 'resting';
-  attempt: number;
-  abort: AbortController | null;
-  finishing: boolean;
-}
+// So many more are begun than may send: whoever ends finds another one waiting.
+const AHEAD = 2;
 
 /** Sends what it is given, as much at once as the scheduler lets it, until the server has everything. */
 export class UploadEngine {
   private readonly held = new Map<string, Held>();
-  private readonly waiting = new Set<Held>();
+  private readonly waiting = new Lineup<Held>();
   private readonly running = new Set<Held>();
   private readonly ended = new AbortController();
   private calls = 0;
@@ -65,14 +40,29 @@ export class UploadEngine {
     return this.calls > 0;
   }
 
-  /** Declare these files as one job and send them. Resolves once all are declared; throws what the API answered. */
-  async add(files: readonly SourceFile[]): Promise<void> {
+  /** Whether this photo is being sent, or is going to be. */
+  sends(photoId: string): boolean {
+    return (this.held.get(photoId)?.state ?? 'resting') !== 'resting';
+  }
+
+  /**
+   * Declare these files, as one job or `into` one that awaits them, and send them. `onJob` hears of the job as soon as
+   * it is there. Resolves once all are declared; throws what the API answered.
+   */
+  async add(
+    files: readonly SourceFile[],
+    into: Into | null = null,
+    onJob: (jobId: string) => void = () => undefined,
+  ): Promise<void> {
     if (files.length === 0) return;
     this.calls++;
+    const { api, recognise } = this.ports;
+    const onDeclared = (declared: Declared) => {
+      onJob(declared.jobId);
+      this.take(declared);
+    };
     try {
-      await declare(this.ports.api, files, this.patience(this.ended.signal), (declared) => {
-        this.take(declared);
-      });
+      await declare(files, into, { api, patience: this.patience(this.ended.signal), onDeclared, recognise });
     } finally {
       this.calls--;
     }
@@ -91,6 +81,15 @@ export class UploadEngine {
   /** Go on with photos that were paused or stopped by an error: only what the store does not have is sent. */
   resume(photoIds: Iterable<string>): void {
     for (const held of this.those(photoIds)) if (held.state === 'resting') this.queue(held);
+  }
+
+  /** Send these before all others, from the next request that ends on. What is under way is not stopped for it. */
+  front(photoIds: Iterable<string>): void {
+    for (const held of this.those(photoIds)) {
+      held.lane.favoured = true;
+      if (held.state === 'waiting') this.waiting.addToFront(held);
+    }
+    this.pump();
   }
 
   /** Cancel photos on the server, whether or not this page holds their files; keeps on until the server has heard. */
@@ -150,44 +149,40 @@ export class UploadEngine {
 
   /** More may run at once than before. */
   pump(): void {
-    for (const held of this.waiting) {
-      if (this.running.size >= this.ports.scheduler.limit) return;
+    const most = this.ports.scheduler.limit + AHEAD;
+    const under = [...this.running].filter((held) => !held.finishing);
+    let large = under.filter((held) => held.inParts).length;
+    let all = under.length;
+    // Those at the front do not wait for a whole file of many parts: their requests are the next.
+    let favoured = under.filter((held) => held.lane.favoured).length;
+    for (;;) {
+      const held = all < most ? this.waiting.take(large, most) : favoured < most ? this.waiting.takeFront() : undefined;
+      if (!held) return;
       this.start(held);
+      all++;
+      if (held.inParts) large++;
+      if (held.lane.favoured) favoured++;
     }
   }
 
-  private take(declared: Declared): void {
+  /** Send files of photos that are declared: now, or once upon a time, in which case the store is asked what it has. */
+  take(declared: Declared): void {
     this.ports.report.declared(declared);
-    let target = this.ports.onTarget;
-    declared.items.forEach((item, index) => {
-      const source = declared.files[index];
-      if (!source || item.errorCode || item.duplicateOf) return;
-      const url = item.presignedUrl ?? item.multipart?.partUrls[0]?.presignedUrl;
-      if (url) {
-        target?.(url);
-        target = undefined;
-      }
-      const held: Held = {
-        photoId: item.photoId,
-        jobId: declared.jobId,
-        file: source.file,
-        item: item.presignedUrl || item.multipart ? item : null,
-        inParts: item.presignedUrl ? false : Boolean(item.multipart) || source.file.size > PART_SIZE,
-        state: 'waiting',
-        attempt: 1,
-        abort: null,
-        finishing: false,
-      };
-      this.held.set(item.photoId, held);
+    const all = heldOf(declared, Date.now());
+    for (const held of all) {
+      this.held.set(held.photoId, held);
       this.waiting.add(held);
-    });
+    }
+    const target = all.map(targetOf).find((url) => url !== undefined);
+    if (target) this.ports.onTarget?.(target);
     this.pump();
   }
 
   private queue(held: Held): void {
     held.state = 'waiting';
-    held.item = null;
-    this.waiting.add(held);
+    held.plan = null;
+    if (held.lane.favoured) this.waiting.addToFront(held);
+    else this.waiting.add(held);
     this.ports.report.phase(held.photoId, 'waiting');
     this.pump();
   }
@@ -198,15 +193,18 @@ export class UploadEngine {
     this.running.add(held);
     held.state = 'running';
     held.abort = abort;
-    const item = held.item;
-    held.item = null; // its URLs may have expired by the next time
+    const plan = held.plan;
+    held.plan = null; // by the next time, others may have sent parts of it
     this.speeds.start(held.photoId);
     const { report } = this.ports;
     const reports = {
       phase: (phase: Sending) => {
         if (abort.signal.aborted) return;
-        held.finishing = phase === 'finishing';
+        const finishing = phase === 'finishing';
         report.phase(held.photoId, phase);
+        if (finishing === held.finishing) return;
+        held.finishing = finishing;
+        if (finishing) this.pump();
       },
       bytes: (sent: number, stored = false) => {
         if (abort.signal.aborted) return;
@@ -214,7 +212,7 @@ export class UploadEngine {
         report.bytes(held.photoId, sent);
       },
     };
-    transfer(held.photoId, held.file, item, held.inParts, this.ports, reports, abort.signal).then(
+    transfer(held.photoId, held.original, plan, held.inParts, held.lane, this.ports, reports, abort.signal).then(
       () => {
         if (held.abort === abort) this.rest(held, null);
       },
@@ -231,8 +229,7 @@ export class UploadEngine {
     if (error === null || (error instanceof ApiError && error.code === 'already-stored')) {
       this.ports.report.phase(held.photoId, null);
     } else {
-      const code = error instanceof ApiError ? error.code : 'upload-stopped';
-      this.ports.report.phase(held.photoId, 'failed', { code, message: sentenceOf(error) });
+      this.ports.report.phase(held.photoId, 'failed', failureOf(error));
     }
     this.pump();
   }
@@ -270,7 +267,7 @@ export class UploadEngine {
     const { scheduler } = this.ports;
     const signal = this.ended.signal;
     const done = [...photoIds].map((photoId) =>
-      persist(() => scheduler.run(signal, () => work(photoId), true), this.patience(signal)),
+      persist(() => scheduler.run(signal, () => work(photoId)), this.patience(signal)),
     );
     const failed = (await Promise.allSettled(done)).find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;

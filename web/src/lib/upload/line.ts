@@ -1,14 +1,16 @@
-import { ApiError, FileGone, NetworkError } from '../api/errors';
+import { HeldBack, NetworkError } from '../api/errors';
 import type { UploadApi } from '../api/upload';
 import type { Put, PutOptions } from '../s3/multipart';
 import type { Checksum } from './checksum';
 import type { Connectivity } from './connectivity';
 import { hex32 } from './crc32c';
+import { faultOf, Stopped, type Waiting } from './faults';
+import { ensureReadable, ensureUnchanged, type Original } from './original';
 import { type Patience, persist } from './retry';
-import type { Scheduler } from './scheduler';
+import type { Lane, Scheduler } from './scheduler';
 
 /** What this page is doing with a photo's bytes. */
-export type Sending = 'waiting' | 'sending' | 'finishing' | 'unreachable' | 'interrupted' | 'busy' | 'signed-out';
+export type Sending = 'waiting' | 'sending' | 'finishing' | Waiting;
 
 export interface TransferPorts {
   api: Pick<UploadApi, 'urls' | 'storedParts' | 'finalize'>;
@@ -40,6 +42,8 @@ const MOST_RENEWALS = 5;
 /** One photo's way to the store and the server: every request goes through the scheduler and is repeated patiently. */
 export class Line {
   constructor(
+    readonly original: Original,
+    readonly lane: Lane,
     readonly ports: TransferPorts,
     readonly report: TransferReport,
     readonly signal: AbortSignal,
@@ -56,12 +60,19 @@ export class Line {
 
   /** The same line, ended by `signal` too. */
   until(signal: AbortSignal): Line {
-    return new Line(this.ports, this.report, signal);
+    return new Line(this.original, this.lane, this.ports, this.report, signal);
   }
 
   /** A command or query about the photo. */
   ask<T>(work: () => Promise<T>): Promise<T> {
-    return persist(() => this.ports.scheduler.run(this.signal, work, true), this.patience);
+    return persist(
+      () =>
+        this.ports.scheduler.run(this.signal, () => {
+          this.ensureNobodyDoubts();
+          return work();
+        }),
+      this.patience,
+    );
   }
 
   /**
@@ -82,70 +93,73 @@ export class Line {
     let renew = false;
     let renewals = 0;
     let corrupted = 0;
+    const load = { lane: this.lane, bytes: blob.size };
     const attempt = async (again: number): Promise<{ etag: string; crc: number }> => {
       const already = again > 0 ? await stored() : null;
       if (already !== null) return { etag: already, crc: await (crc ??= ports.checksum(blob)) };
-      return ports.scheduler.run(
-        signal,
-        async () => {
-          const target = await url(renew);
-          renew = false;
-          this.report.phase('sending');
-          onProgress(0);
-          crc ??= ports.checksum(blob);
-          const [etag, sum] = await Promise.all([this.put(target, blob, onProgress), crc]);
-          onProgress(blob.size);
-          return { etag, crc: sum };
-        },
-        again > 0,
-      );
+      return ports.scheduler.carry(signal, load, async (handed) => {
+        this.ensureNobodyDoubts();
+        await ensureUnchanged(this.original);
+        const target = await url(renew);
+        renew = false;
+        this.report.phase('sending');
+        onProgress(0);
+        crc ??= ports.checksum(blob);
+        const etag = await this.put(target, blob, crc, (loaded) => {
+          handed(loaded);
+          onProgress(loaded);
+        });
+        onProgress(blob.size);
+        return { etag, crc: await crc };
+      });
     };
     for (;;) {
       try {
         const sent = await persist(attempt, this.patience);
         if (!differs(sent.etag, sent.crc)) return sent;
-        if (++corrupted >= MOST_CORRUPTED) throw new Corrupted();
+        if (++corrupted >= MOST_CORRUPTED) throw new Stopped('corrupted');
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof ApiError && error.status === 403 && ++renewals <= MOST_RENEWALS)) throw error;
+        if (!(faultOf(error) === 'expired' && ++renewals <= MOST_RENEWALS)) throw error;
         renew = true;
       }
       onProgress(0);
     }
   }
 
-  private async put(target: Target, blob: Blob, onProgress: (loaded: number) => void): Promise<string> {
+  /** PUT `blob`; its checksum is made meanwhile, and where that finds it unreadable, nothing more of it is sent. */
+  private async put(
+    target: Target,
+    blob: Blob,
+    crc: Promise<number>,
+    onProgress: (loaded: number) => void,
+  ): Promise<string> {
     const { put } = this.ports;
+    const unreadable = new AbortController();
+    crc.catch((error: unknown) => {
+      unreadable.abort(error);
+    });
+    const signal = AbortSignal.any([this.signal, unreadable.signal]);
     try {
-      return await put(target.url, blob, { headers: target.headers, signal: this.signal, onProgress });
+      return await put(target.url, blob, { headers: target.headers, signal, onProgress });
     } catch (error) {
       onProgress(0);
       // Browsers report a file that they can no longer read as a broken connection.
-      if (error instanceof NetworkError) await ensureReadable(blob);
+      if (error instanceof NetworkError) {
+        await ensureUnchanged(this.original);
+        await ensureReadable(blob);
+      }
       throw error;
     }
   }
-}
 
-/** The bytes that arrived are not those that were sent, again and again. */
-export class Corrupted extends Error {
-  constructor() {
-    super(
-      'The bytes that arrived differ from the file, three times in a row. Check the network and the disk, then retry.',
-    );
+  /** While it is not known whether the server is there, one asks and no attempt is wasted. */
+  private ensureNobodyDoubts(): void {
+    if (this.ports.connectivity.doubtful) throw new HeldBack('the server may be away');
   }
 }
 
 /** Whether a store whose ETag is a CRC32C, as the embedded one's is, has other bytes than `crc` stands for. */
 export function differs(etag: string, crc: number): boolean {
   return /^[0-9a-f]{8}$/.test(etag) && etag !== hex32(crc);
-}
-
-/** Throws FileGone where the file can no longer be read. */
-async function ensureReadable(blob: Blob): Promise<void> {
-  try {
-    await blob.slice(0, 1).arrayBuffer();
-  } catch {
-    throw new FileGone();
-  }
 }

@@ -1,8 +1,11 @@
 import { ApiError } from '../api/errors';
 import { type Slice, slicesOf } from '../s3/multipart';
-import type { Item, PartUrl } from '../../types/wire';
+import type { PartUrl } from '../../types/wire';
 import { combineCrc32c, hex32 } from './crc32c';
+import { freshUntil } from './freshness';
 import { differs, type Line, type Target } from './line';
+import { ensureUnchanged } from './original';
+import type { Plan } from './transfer';
 
 // Signed just before they are needed, so that none expires unused.
 const URLS_AT_ONCE = 16;
@@ -21,23 +24,23 @@ interface Part extends Slice {
 export class MultipartTransfer {
   private uploadId = '';
   private parts: Part[] = [];
-  private readonly urls = new Map<number, PartUrl>();
+  private readonly urls = new Map<number, Target & { until: number }>();
   private readonly signing = new Map<number, Promise<void>>();
   private syncing: Promise<void> | null = null;
   private sent = 0;
 
   constructor(
     private readonly photoId: string,
-    private readonly file: File,
-    private readonly plan: NonNullable<Item['multipart']> | null,
+    private readonly plan: Plan | null,
     private readonly line: Line,
   ) {}
 
   /** Resolves once the server has the whole file. */
   async run(): Promise<void> {
-    if (this.plan) {
-      this.begin(this.plan.uploadId, this.plan.partSize);
-      for (const url of this.plan.partUrls) this.urls.set(url.partNumber, url);
+    const multipart = this.plan?.item.multipart;
+    if (this.plan && multipart) {
+      this.begin(multipart.uploadId, multipart.partSize);
+      this.keep(multipart.partUrls, this.plan.at);
     } else {
       await this.sync();
     }
@@ -67,7 +70,12 @@ export class MultipartTransfer {
     this.uploadId = uploadId;
     this.urls.clear();
     this.signing.clear();
-    this.parts = slicesOf(this.file.size, partSize).map((slice) => ({ ...slice, crc: null, etag: null, loaded: 0 }));
+    this.parts = slicesOf(this.line.original.size, partSize).map((slice) => ({
+      ...slice,
+      crc: null,
+      etag: null,
+      loaded: 0,
+    }));
     this.sent = 0;
   }
 
@@ -114,7 +122,8 @@ export class MultipartTransfer {
   /** Leave `part` stored, with its CRC32C known and equal to the store's where that tells one. */
   private async complete(part: Part, line: Line): Promise<void> {
     if (part.etag !== null) {
-      part.crc ??= await line.ports.scheduler.run(line.signal, () => line.ports.checksum(this.bytesOf(part)));
+      await ensureUnchanged(line.original);
+      part.crc ??= await line.ports.checksum(this.bytesOf(part));
       if (!differs(part.etag, part.crc)) return;
       part.etag = null;
       this.note(part, 0);
@@ -136,7 +145,7 @@ export class MultipartTransfer {
   }
 
   private bytesOf(part: Part): Blob {
-    return this.file.slice(part.start, part.end);
+    return this.line.original.file.slice(part.start, part.end);
   }
 
   private note(part: Part, loaded: number): void {
@@ -149,7 +158,8 @@ export class MultipartTransfer {
     if (renew) this.urls.clear(); // signed together, expired together
     for (;;) {
       const url = this.urls.get(partNumber);
-      if (url) return { url: url.presignedUrl, headers: url.headers };
+      if (url && Date.now() < url.until) return url;
+      this.urls.delete(partNumber);
       await (this.signing.get(partNumber) ?? this.sign(partNumber));
     }
   }
@@ -167,13 +177,18 @@ export class MultipartTransfer {
     const signed = line.ports.api
       .urls(this.photoId, wanted, line.signal)
       .then(({ partUrls }) => {
-        if (this.uploadId === uploadId) for (const url of partUrls ?? []) this.urls.set(url.partNumber, url);
+        if (this.uploadId === uploadId) this.keep(partUrls ?? [], Date.now());
       })
       .finally(() => {
         for (const number of wanted) if (this.signing.get(number) === signed) this.signing.delete(number);
       });
     for (const number of wanted) this.signing.set(number, signed);
     return signed;
+  }
+
+  private keep(urls: readonly PartUrl[], at: number): void {
+    for (const { partNumber, presignedUrl, headers } of urls)
+      this.urls.set(partNumber, { url: presignedUrl, headers, until: freshUntil(presignedUrl, at) });
   }
 
   private async finalize(): Promise<void> {

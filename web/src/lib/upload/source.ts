@@ -78,11 +78,12 @@ export async function filesOfDrop(
 const collator = new Intl.Collator(undefined, { numeric: true });
 
 /** Sorted in place by path, as a person counts: IMG_2 before IMG_10. */
-function inOrder(files: SourceFile[]): SourceFile[] {
+export function inOrder(files: SourceFile[]): SourceFile[] {
   return files.sort((a, b) => collator.compare(pathOf(a), pathOf(b)));
 }
 
-function pathOf({ file, relativePath }: SourceFile): string {
+/** A file's path within what was chosen, or its name. */
+export function pathOf({ file, relativePath }: SourceFile): string {
   return relativePath ?? file.name;
 }
 

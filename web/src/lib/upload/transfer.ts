@@ -1,39 +1,56 @@
 import type { Item } from '../../types/wire';
 import { ApiError } from '../api/errors';
 import { hex32 } from './crc32c';
-import { Line, type TransferPorts, type TransferReport } from './line';
+import { freshUntil } from './freshness';
+import { Line, type Target, type TransferPorts, type TransferReport } from './line';
 import { MultipartTransfer } from './multipartTransfer';
+import { ensureUnchanged, type Original } from './original';
+import type { Lane } from './scheduler';
+
+/** The server's answer to a photo's declaration, as long as its URLs may be used. */
+export interface Plan {
+  item: Item;
+  /** When it came, Unix milliseconds. */
+  at: number;
+}
 
 /**
- * Send a photo's bytes, `inParts` or whole as the server planned it, and finalize it. `item` is the server's answer to
+ * Send a photo's bytes, `inParts` or whole as the server planned it, and finalize it. `plan` is the server's answer to
  * its declaration, where still at hand.
  */
 export async function transfer(
   photoId: string,
-  file: File,
-  item: Item | null,
+  original: Original,
+  plan: Plan | null,
   inParts: boolean,
+  lane: Lane,
   ports: TransferPorts,
   report: TransferReport,
   signal: AbortSignal,
 ): Promise<void> {
   report.phase('waiting');
-  const line = new Line(ports, report, signal);
+  const line = new Line(original, lane, ports, report, signal);
   if (inParts) {
-    await new MultipartTransfer(photoId, file, item?.multipart ?? null, line).run();
+    await new MultipartTransfer(photoId, plan, line).run();
   } else {
-    await sendWhole(photoId, file, item, line);
+    await sendWhole(photoId, plan, line);
   }
 }
 
-async function sendWhole(photoId: string, file: File, item: Item | null, line: Line): Promise<void> {
+async function sendWhole(photoId: string, plan: Plan | null, line: Line): Promise<void> {
   const { api } = line.ports;
-  let known = item?.presignedUrl ? { url: item.presignedUrl, headers: item.headers } : null;
+  const { file, size } = line.original;
+  const signed = (url: string, headers: Target['headers'], at: number) => ({
+    url,
+    headers,
+    until: freshUntil(url, at),
+  });
+  let known = plan?.item.presignedUrl ? signed(plan.item.presignedUrl, plan.item.headers, plan.at) : null;
   const url = async (renew: boolean) => {
-    if (known && !renew) return known;
+    if (known && !renew && Date.now() < known.until) return known;
     const urls = await api.urls(photoId, undefined, line.signal);
     if (!urls.presignedUrl) throw new Error('The server gave no URL to send this file to. Retry the photo.');
-    known = { url: urls.presignedUrl, headers: urls.headers };
+    known = signed(urls.presignedUrl, urls.headers, Date.now());
     return known;
   };
   let crc: number;
@@ -42,9 +59,10 @@ async function sendWhole(photoId: string, file: File, item: Item | null, line: L
   } catch (error) {
     // An earlier attempt arrived although its answer did not.
     if (!(error instanceof ApiError && error.code === 'already-stored')) throw error;
+    await ensureUnchanged(line.original);
     crc = await line.ports.checksum(file);
   }
-  line.report.bytes(file.size);
+  line.report.bytes(size);
   line.report.phase('finishing');
   await line.ask(() => api.finalize(photoId, { checksum: `crc32c:${hex32(crc)}` }, line.signal));
 }

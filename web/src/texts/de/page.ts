@@ -30,7 +30,11 @@ export const page: Texts<typeof english> = {
   'settings.label': 'Einstellungen',
   'settings.limit': 'Gleichzeitige Anfragen',
   'settings.limitHelp':
-    'Wie viele Fotos und Teile von Fotos zugleich gesendet werden, ohne Änderung {limit}. Ein Server, der über HTTP/1.1 erreicht wird, bekommt so viele, wie der Browser Verbindungen öffnet.',
+    'Wie viele Fotos und Teile von Fotos höchstens zugleich gesendet werden, ohne Änderung {limit}. Davon werden so viele genutzt, wie es schneller machen; ein Server, der über HTTP/1.1 erreicht wird, bekommt so viele, wie der Browser Verbindungen öffnet.',
+  'settings.bandwidth': 'Höchstens Megabyte je Sekunde',
+  'settings.bandwidthNone': 'unbegrenzt',
+  'settings.bandwidthHelp':
+    'So viel wird im Mittel gesendet, mit Pausen zwischen den Fotos. Leer lassen, um so schnell zu senden, wie die Leitung erlaubt.',
   'settings.appearance': 'Darstellung',
   'settings.theme.system': 'Wie das System',
   'settings.theme.dark': 'Dunkel',

@@ -28,7 +28,11 @@ export const page = {
   'settings.label': 'Settings',
   'settings.limit': 'Requests at once',
   'settings.limitHelp':
-    'How many photos and parts of photos are sent at the same time, {limit} unless you change it. A server reached over HTTP/1.1 gets as many as the browser opens connections.',
+    'How many photos and parts of photos are sent at the same time at most, {limit} unless you change it. As many of these are used as make it faster; a server reached over HTTP/1.1 gets as many as the browser opens connections.',
+  'settings.bandwidth': 'Most megabytes a second',
+  'settings.bandwidthNone': 'no limit',
+  'settings.bandwidthHelp':
+    'So much is sent in the mean, with pauses between photos. Leave it empty to send as fast as the line allows.',
   'settings.appearance': 'Appearance',
   'settings.theme.system': 'As the system has it',
   'settings.theme.dark': 'Dark',
