@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 from tests.e2e.browsing import Tab, photos, visit
 from tests.pictures import big_jpeg, jpeg, with_thumbnail
 from tests.running import Client, Server
@@ -46,10 +46,10 @@ def _panel(page: Page) -> Locator:
     return page.get_by_role("region", name="Uploads").first
 
 
-def _box(page: Page) -> dict[str, float]:
+def _box(page: Page) -> FloatRect:
     box = _panel(page).bounding_box()
     assert box
-    return dict(box)
+    return box
 
 
 def _jobs(tab: Tab, folder: Path) -> None:
@@ -334,7 +334,7 @@ def test_what_is_wanted_first_is_sent_before_what_was_chosen_before_it(
     tab = open_tab()
     page = visit(tab.page, server.url, person)
     tab.throttle(2 * MiB)
-    tab.drop(photos(tmp_path / "many", [big_jpeg(6 * MiB, seed=n) for n in range(10)]))
+    tab.drop(photos(tmp_path / "many", [big_jpeg(2 * MiB, seed=n) for n in range(10)]))
     tab.until_counts(Active=10)
     page.get_by_role("button", name="Send photo-0009.jpg first").click()
     last, before = (page.locator(".row").filter(has_text=f"photo-000{n}.jpg") for n in (9, 8))
