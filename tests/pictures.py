@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 from PIL import Image
 
@@ -27,3 +28,16 @@ def big_jpeg(size: int, *, seed: int = 0) -> bytes:
     """A JPEG of exactly `size` bytes: decoders ignore what follows its end."""
     small = jpeg(seed=seed)
     return small + bytes([seed % 251 + 1]) * (size - len(small))
+
+
+def with_thumbnail(photo: bytes, orientation: int = 1) -> bytes:
+    """A JPEG with a thumbnail of 160 × 120 in its EXIF part, as cameras write it: in the directory behind the first."""
+    small = io.BytesIO()
+    Image.open(io.BytesIO(photo)).resize((160, 120)).save(small, "JPEG")
+    thumbnail = small.getvalue()
+    second = 8 + 2 + 12 + 4
+    first = struct.pack("<HHHIII", 1, 0x112, 3, 1, orientation, second)
+    entries = (0x201, 4, 1, second + 2 + 2 * 12 + 4), (0x202, 4, 1, len(thumbnail))
+    behind = struct.pack("<H", 2) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + first + behind + thumbnail
+    return photo[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + photo[2:]

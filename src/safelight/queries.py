@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from safelight.domain import plan, stall
 from safelight.domain.events import encode, job_status_update, progress_update
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, thumbnail_key
+from safelight.domain.receipt import Line, Timeline, lines
 from safelight.errors import AlreadyStored, Conflict, FieldError, Invalid, NotFound, UploadGone
 from safelight.ports import Filter, Known, Page, Ports, ReadTransaction, SignedUrl, StoredPart
 
 # Beyond so many missed events a snapshot is the shorter way to the present.
 MAX_REPLAY: Final = 10_000
+EVENTS_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,30 @@ async def snapshot(ports: Ports, user_id: str, job_id: str) -> Snapshot:
         return Snapshot(job, tx.photos_of_job(job_id))
 
     return await ports.db.read(work)
+
+
+async def receipt(ports: Ports, user_id: str, job_id: str) -> tuple[Job, list[Line]]:
+    """A job, and a line for each of its photos, as they are at the job's `seq`."""
+    found = await snapshot(ports, user_id, job_id)
+    timeline = Timeline()
+    after = 0
+    while after < found.job.seq:
+        events = await _events(ports, job_id, after)
+        told = [body for seq, body in events if seq <= found.job.seq]
+        if not told:
+            break
+        # Of ten thousand photos there are eighty thousand: not on the loop.
+        await asyncio.to_thread(_tell, timeline, told)
+        after = events[-1][0]
+    return found.job, lines(found.photos, timeline)
+
+
+async def _events(ports: Ports, job_id: str, after: int) -> list[tuple[int, str]]:
+    return await ports.db.read(lambda tx: tx.events_after(job_id, after, EVENTS_AT_ONCE))
+
+
+def _tell(timeline: Timeline, bodies: Sequence[str]) -> None:
+    timeline.add(orjson.loads(body) for body in bodies)
 
 
 async def owns_job(ports: Ports, user_id: str, job_id: str) -> bool:

@@ -14,6 +14,7 @@ import { useUpload } from './hooks/useUpload';
 import { useUploadWebSocket } from './hooks/useUploadWebSocket';
 import { sentenceOf } from './lib/api/errors';
 import { Connections } from './pages/Connections';
+import { Job } from './pages/Job';
 import { Library } from './pages/Library';
 import { SignIn } from './pages/SignIn';
 
@@ -93,15 +94,22 @@ function Signed({ userId, email }: { userId: string; email: string }) {
 
   const onPick = useCallback((files: File[]) => void addPicked(files), [addPicked]);
   const onDrop = useCallback((transfer: DataTransfer) => void addDropped(transfer), [addDropped]);
+  const watched = /^\/jobs\/(\w+)$/.exec(route)?.[1];
   const shelf = route === '/trash' ? 'trash' : 'library';
 
   return (
     <>
-      <Header email={email} search={route === '/connections' ? null : search} onSearch={setSearch}>
+      <Header
+        email={email}
+        search={route === '/connections' || watched !== undefined ? null : search}
+        onSearch={setSearch}
+      >
         <Pickers onPick={onPick} />
       </Header>
       {route === '/connections' ? (
         <Connections />
+      ) : watched !== undefined ? (
+        <Job key={watched} jobId={watched} />
       ) : (
         <Library key={shelf} shelf={shelf} search={search} onPick={onPick} />
       )}

@@ -5,6 +5,7 @@ import { Auth } from './lib/api/auth';
 import { ApiClient, serverAnswers } from './lib/api/client';
 import { PhotosApi } from './lib/api/photos';
 import { UploadApi } from './lib/api/upload';
+import { Previews } from './lib/preview/previews';
 import { putOverXhr } from './lib/s3/multipart';
 import { checksumInWorkers } from './lib/upload/checksum';
 import { protocolOf, usefulLimit } from './lib/upload/connections';
@@ -32,6 +33,9 @@ export const uploadApi = new UploadApi(client);
 export const photosApi = new PhotosApi(client);
 export const adminApi = new AdminApi(client);
 export const uploads = createUploadStore();
+export const previews = new Previews(
+  () => new Worker(new URL('./lib/preview/previewWorker.ts', import.meta.url), { type: 'module' }),
+);
 
 // Whoever signed in last: a sign-in that merely ended keeps its uploads.
 let owner = auth.session?.userId;
@@ -107,6 +111,10 @@ function createEngine(): UploadEngine {
         void keepDeclared(declared, records, probeOf);
         const files = described.map(({ filename, relativePath = null, bytes }) => ({ filename, relativePath, bytes }));
         uploads.dispatch({ type: 'declared', jobId, items, files });
+        items.forEach(({ photoId }, index) => {
+          const source = declared.files[index];
+          if (source) previews.keep(photoId, source.file);
+        });
       },
       phase: (photoId, phase, failure) => {
         uploads.dispatch({ type: 'phase', photoId, phase, failure });
@@ -150,6 +158,7 @@ export function currentEngine(): UploadEngine {
 export function startAnew(): void {
   engine.close();
   engine = createEngine();
+  previews.clear();
   uploads.dispatch({ type: 'reset' });
   uploads.flush();
 }

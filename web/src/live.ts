@@ -10,7 +10,7 @@ import { SharedLive } from './lib/websocket/tabs';
 import { FORCED, openSocket, rungsOf } from './lib/websocket/transports';
 import { connectionStore } from './stores/connectionStore';
 import { jobEnded, knownJobs } from './stores/rows';
-import { isPhotoEvent, type LiveEvent } from './types/wire';
+import { isPhotoEvent, type JobStatusUpdate, type LiveEvent } from './types/wire';
 
 // Raised whenever tabs of an older build would no longer understand the newer ones.
 const TABS_VERSION = 1;
@@ -22,6 +22,20 @@ export interface LibraryNews {
   onCompleted: () => void;
   /** A job has ended, or the live channel was away: anything may have changed. */
   onEnded: () => void;
+}
+
+/** Whoever looks at one job alone, on a page of its own. */
+export interface Listener {
+  events: (jobId: string, events: LiveEvent[]) => void;
+  job: (event: JobStatusUpdate) => void;
+}
+
+const listeners = new Set<Listener>();
+
+/** Hear all news as it comes. */
+export function listen(listener: Listener): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 export interface Session {
@@ -83,6 +97,7 @@ export function followLive(userId: string, news: LibraryNews): Session {
     },
     onJob: (event) => {
       follower.jobTold(event);
+      for (const { job } of listeners) job(event);
       if (jobEnded(event.status)) news.onEnded();
     },
     onEvents: (jobId, events) => {
@@ -143,6 +158,7 @@ function told(jobId: string, events: LiveEvent[], news: LibraryNews): void {
     currentEngine().told(event.photoId, event.status, event.attempt);
     if (event.status === 'COMPLETED') news.onCompleted();
   }
+  for (const listener of listeners) listener.events(jobId, events);
   // For whoever else listens on this page: extensions, and the tests that count.
   window.dispatchEvent(new CustomEvent('safelight:events', { detail: { jobId, events } }));
 }

@@ -9,9 +9,11 @@ import './styles/header.css';
 import './styles/library.css';
 import './styles/viewer.css';
 import './styles/panel.css';
+import './styles/rows.css';
 import './styles/resume.css';
 import './styles/sign-in.css';
 import './styles/connections.css';
+import './styles/job.css';
 
 const queries = new QueryClient({
   defaultOptions: {

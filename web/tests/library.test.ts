@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keptOnScreen } from '../src/hooks/useDraggable';
+import { keptOnScreen } from '../src/lib/keptOnScreen';
 import { bytesText, durationText } from '../src/lib/format';
 import { describe as factsOf, takenText } from '../src/lib/photos/describe';
 import { justify } from '../src/lib/photos/justify';

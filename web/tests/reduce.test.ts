@@ -3,7 +3,7 @@ import { overallPercent } from '../src/components/progress/overall';
 import { rowsOfTab } from '../src/components/progress/tabs';
 import { JobFollower } from '../src/lib/websocket/follow';
 import { type Action, EMPTY, reduce } from '../src/stores/reduce';
-import { groupOf, knownJobs, type UploadState } from '../src/stores/rows';
+import { canRetry, groupOf, knownJobs, type UploadState } from '../src/stores/rows';
 import { createUploadStore } from '../src/stores/uploadStore';
 import type { Item, JobStatusUpdate, PhotoState, ProgressUpdate, Snapshot } from '../src/types/wire';
 
@@ -236,6 +236,18 @@ describe('what this page knows', () => {
   });
 });
 
+it('forgets an ended job with its last row, until something new is told of it', () => {
+  const ended = snapshot(5, 'COMPLETED', { status: 'COMPLETED', progressPercent: 100 });
+  const shown = after({ type: 'snapshot', snapshot: ended });
+  const gone = reduce(shown, [{ type: 'cleared', photoIds: ['ph_1'] }]);
+  expect([gone.jobs.size, gone.tallies.size, gone.cleared.size, gone.order.length]).toEqual([0, 0, 0, 0]);
+  // What was asked before it was cleared away, and is answered only now.
+  const late = reduce(gone, [{ type: 'snapshot', snapshot: ended }, events(progress('ph_1', { seq: 5 }))]);
+  expect([late.photos.size, late.order.length, late.counts.completed]).toEqual([0, 0, 0]);
+  const again = reduce(late, [{ type: 'snapshot', snapshot: snapshot(6, 'IN_PROGRESS', { attempt: 2 }) }]);
+  expect(again.order).toEqual(['ph_1']);
+});
+
 describe('sums', () => {
   it('follow every change, whatever the order', () => {
     // A small generator, so that every run is the same.
@@ -275,6 +287,9 @@ describe('sums', () => {
       expect(state.counts[group]).toBe(rows.filter((one) => groupOf(one) === group).length);
     const counted = rows.filter((one) => groupOf(one) !== 'cancelled');
     expect(state.totals.weight).toBe(counted.length * 1_000);
+    expect(state.retryable).toBe(rows.filter(canRetry).length);
+    const { counts, totals, sending, paused, retryable, speed } = state;
+    expect(state.tallies.get(JOB)).toEqual({ counts, totals, sending, paused, retryable, speed });
     expect(state.totals.work).toBe(counted.reduce((sum, one) => sum + 1_000 * Math.round(one.percent * 10), 0));
   });
 

@@ -21,6 +21,8 @@ it('keeps what a person set', async () => {
     bandwidth: 2_000_000,
     theme: 'system',
     language: 'system',
+    panel: null,
+    notify: false,
   });
 });
 
@@ -32,6 +34,8 @@ it.each([['nonsense {'], [{ limit: 0, bandwidth: -5 }], [{ limit: 1_000, bandwid
       bandwidth: null,
       theme: 'system',
       language: 'system',
+      panel: null,
+      notify: false,
     });
   },
 );

@@ -22,7 +22,7 @@ from safelight.commands.callers import Callers
 from safelight.commands.identity import FailedSignIns
 from safelight.commands.pressure import Pressure
 from safelight.commands.progress import ProgressBoard
-from safelight.http import admin, auth, errors, events, health, hooks, jobs, metrics, page, photos, uploads
+from safelight.http import admin, auth, errors, events, health, hooks, jobs, metrics, page, photos, receipts, uploads
 from safelight.http.limit import BodyLimit
 from safelight.http.storage import StorageEdge
 from safelight.ports import Ports
@@ -195,6 +195,6 @@ def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | N
         separate_input_output_schemas=False,
     )
     errors.install(api)
-    for part in (uploads, jobs, events, photos, auth, admin, metrics, hooks, health, page):
+    for part in (uploads, jobs, receipts, events, photos, auth, admin, metrics, hooks, health, page):
         api.include_router(part.router)
     return api

@@ -84,14 +84,14 @@ async def list_upload_jobs(
 ) -> JobsOut:
     """The caller's jobs, newest first."""
     found, following = await queries.jobs(ports, caller.user_id, active=status == "active", cursor=cursor, limit=size)
-    return JobsOut(items=[JobOut(**_job(job)) for job in found], next_cursor=following)
+    return JobsOut(items=[JobOut(**job_fields(job)) for job in found], next_cursor=following)
 
 
 @router.get("/queries/upload-jobs/{job_id}", responses=problems(404), response_model_exclude_none=True)
 async def get_upload_job(ports: TheirPorts, caller: Caller, job_id: str) -> SnapshotOut:
     """A job with all its photos, and the `seq` from which the live channel goes on."""
     found = await queries.snapshot(ports, caller.user_id, job_id)
-    return SnapshotOut(**_job(found.job), photos=[_photo_state(photo) for photo in found.photos])
+    return SnapshotOut(**job_fields(found.job), photos=[_photo_state(photo) for photo in found.photos])
 
 
 def items_of(request: Request, ports: Ports, photos: list[Photo]) -> list[ItemOut]:
@@ -143,7 +143,8 @@ def _files(files: list[FileIn]) -> list[File]:
     ]
 
 
-def _job(job: Job) -> dict[str, Any]:
+def job_fields(job: Job) -> dict[str, Any]:
+    """A job as every answer about one tells it."""
     return {
         "job_id": job.id,
         "status": job.status,

@@ -147,6 +147,33 @@ class SnapshotOut(JobOut):
     photos: list[PhotoStateOut]
 
 
+class ReceiptLineOut(Wire):
+    """One file: what became of it, what is stored of it, and when its last attempt came to what."""
+
+    photo_id: str
+    path: str
+    bytes: int
+    status: str
+    checksum: str | None = None
+    content_hash: str | None = None
+    attempt: int
+    error_code: str | None = None
+    error_message: str | None = None
+    duplicate_of: str | None = None
+    queued_at: str
+    uploading_at: str | None = None
+    stored_at: str | None = None
+    verifying_at: str | None = None
+    metadata_at: str | None = None
+    thumbnails_at: str | None = None
+    publishing_at: str | None = None
+    ended_at: str | None = None
+
+
+class ReceiptOut(JobOut):
+    files: list[ReceiptLineOut]
+
+
 class JobsOut(Wire):
     items: list[JobOut]
     next_cursor: str | None = None

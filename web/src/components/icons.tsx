@@ -15,6 +15,9 @@ const PATHS = {
   play: <path d="M8 5.5v13l10.5-6.5z" />,
   retry: <path d="M20 12a8 8 0 1 1-2.3-5.6M20 3.5v4h-4" />,
   clear: <path d="M5 7h14M5 12h9M5 17h5M16 15l4 4M20 15l-4 4" />,
+  bell: <path d="M6 16.5h12l-1.5-2.5v-4a4.5 4.5 0 0 0-9 0v4zM10 19.5h4" />,
+  bellOff: <path d="M6 16.5h12l-1.5-2.5v-4a4.5 4.5 0 0 0-9 0v4zM10 19.5h4M4.5 4.5l15 15" />,
+  front: <path d="M6 4.5h12M12 20V9M7 13.5 12 8.5l5 5" />,
   previous: <path d="m15 5-7 7 7 7" />,
   next: <path d="m9 5 7 7-7 7" />,
   sun: (
@@ -49,6 +52,8 @@ export function IconButton(props: {
   disabled?: boolean;
   className?: string;
   expanded?: boolean;
+  /** Of a button that stays on or off. */
+  pressed?: boolean;
 }) {
   return (
     <button
@@ -58,6 +63,7 @@ export function IconButton(props: {
       title={props.label}
       disabled={props.disabled}
       aria-expanded={props.expanded}
+      aria-pressed={props.pressed}
       onClick={props.onClick}
     >
       <Icon name={props.icon} />

@@ -1,73 +1,94 @@
-import { type KeyboardEvent, type PointerEvent, type RefObject, useCallback, useEffect, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type PointerEvent,
+  type RefObject,
+  useCallback,
+  useEffect,
+  useState,
+} from 'react';
+import { useStore } from 'zustand';
+import { keptOnScreen, MARGIN, type Offset, type Size } from '../lib/keptOnScreen';
+import { settingsStore } from '../stores/settingsStore';
 
-const MARGIN = 12;
 const STEP = 24;
+// Nearer than this to where it began, a press was no drag.
+const STILL = 4;
 
-interface Offset {
-  /** Pixels from the right edge of the window. */
-  right: number;
-  /** Pixels from its bottom. */
-  bottom: number;
-}
-
-/** `offset` moved as little as needed for a box of that size to lie within the window. */
-export function keptOnScreen(offset: Offset, box: { width: number; height: number }, window: Offset): Offset {
-  const keep = (value: number, most: number) => Math.max(MARGIN, Math.min(value, Math.max(MARGIN, most - MARGIN)));
-  return {
-    right: keep(offset.right, window.right - box.width),
-    bottom: keep(offset.bottom, window.bottom - box.height),
-  };
-}
-
-/** Lets a box at the bottom right be moved by its handle: mouse, touch, pen, or arrow keys. It never leaves the window. */
+/**
+ * Lets a box at the bottom right be moved: dragged by mouse, touch or pen, by arrow keys, or to the other side by a press
+ * on its handle, for whom dragging is hard (WCAG 2.5.7). It never leaves the window, and is where it was put when the
+ * window has room again, or the page is loaded anew.
+ */
 export function useDraggable(box: RefObject<HTMLElement | null>) {
-  const [offset, setOffset] = useState<Offset>({ right: MARGIN, bottom: MARGIN });
+  const put = useStore(settingsStore, (settings) => settings.panel);
+  const [dragged, setDragged] = useState<Offset | null>(null);
+  const [room, setRoom] = useState<{ box: Size; window: Offset } | null>(null);
+  const wanted = dragged ?? put ?? { right: MARGIN, bottom: MARGIN };
+  const offset = room ? keptOnScreen(wanted, room.box, room.window) : wanted;
 
-  const move = useCallback(
-    (change: (offset: Offset) => Offset) => {
+  useEffect(() => {
+    const measure = () => {
       const size = box.current?.getBoundingClientRect();
-      if (!size) return;
-      const view = { right: document.documentElement.clientWidth, bottom: window.innerHeight };
-      setOffset((now) => {
-        const next = keptOnScreen(change(now), size, view);
-        return next.right === now.right && next.bottom === now.bottom ? now : next;
-      });
+      if (size) setRoom({ box: { width: size.width, height: size.height }, window: view() });
+    };
+    window.addEventListener('resize', measure);
+    const observer = new ResizeObserver(measure);
+    if (box.current) observer.observe(box.current);
+    return () => {
+      window.removeEventListener('resize', measure);
+      observer.disconnect();
+    };
+  }, [box]);
+
+  const kept = useCallback(
+    (place: Offset) => {
+      const size = box.current?.getBoundingClientRect();
+      return size ? keptOnScreen(place, size, view()) : place;
     },
     [box],
   );
-
-  useEffect(() => {
-    const keep = () => {
-      move((now) => now);
-    };
-    window.addEventListener('resize', keep);
-    const observer = new ResizeObserver(keep);
-    if (box.current) observer.observe(box.current);
-    return () => {
-      window.removeEventListener('resize', keep);
-      observer.disconnect();
-    };
-  }, [box, move]);
+  const change = useCallback(
+    (by: (now: Offset, size: Size) => Offset) => {
+      const size = box.current?.getBoundingClientRect();
+      if (size) settingsStore.setState({ panel: kept(by(offset, size)) });
+    },
+    [box, kept, offset],
+  );
+  const toOtherSide = useCallback(() => {
+    change(({ right, bottom }, { width }) => {
+      const most = view().right - width;
+      return { right: right < most / 2 ? most : 0, bottom };
+    });
+  }, [change]);
 
   const onPointerDown = useCallback(
     (event: PointerEvent<HTMLElement>) => {
-      if (event.button !== 0 || (event.target as HTMLElement).closest('button:not([data-drag])')) return;
+      const pressed = (event.target as HTMLElement).closest('button, a, select');
+      if (event.button !== 0 || (pressed && !pressed.matches('[data-drag]'))) return;
       const handle = event.currentTarget;
-      const from = { x: event.clientX + offset.right, y: event.clientY + offset.bottom };
+      const from = { x: event.clientX, y: event.clientY };
+      let last: Offset | null = null;
       const drag = (moved: globalThis.PointerEvent) => {
-        move(() => ({ right: from.x - moved.clientX, bottom: from.y - moved.clientY }));
+        const [x, y] = [from.x - moved.clientX, from.y - moved.clientY];
+        if (!last && Math.hypot(x, y) < STILL) return;
+        last = kept({ right: offset.right + x, bottom: offset.bottom + y });
+        setDragged(last);
       };
-      const drop = () => {
+      const drop = (ended: globalThis.PointerEvent) => {
         handle.removeEventListener('pointermove', drag);
         handle.removeEventListener('pointerup', drop);
         handle.removeEventListener('pointercancel', drop);
+        if (last) settingsStore.setState({ panel: last });
+        else if (pressed && ended.type === 'pointerup') toOtherSide();
+        setDragged(null);
       };
       handle.setPointerCapture(event.pointerId);
       handle.addEventListener('pointermove', drag);
       handle.addEventListener('pointerup', drop);
       handle.addEventListener('pointercancel', drop);
     },
-    [move, offset],
+    [kept, offset, toOtherSide],
   );
 
   const onKeyDown = useCallback(
@@ -75,10 +96,22 @@ export function useDraggable(box: RefObject<HTMLElement | null>) {
       const by = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] }[event.key];
       if (!by) return;
       event.preventDefault();
-      move(({ right, bottom }) => ({ right: right + (by[0] ?? 0), bottom: bottom + (by[1] ?? 0) }));
+      change(({ right, bottom }) => ({ right: right + (by[0] ?? 0), bottom: bottom + (by[1] ?? 0) }));
     },
-    [move],
+    [change],
   );
 
-  return { offset, onPointerDown, onKeyDown };
+  /** Of the handle: Enter and the space bar. A pointer's press is heard where it ends. */
+  const onClick = useCallback(
+    (event: MouseEvent) => {
+      if (event.detail === 0) toOtherSide();
+    },
+    [toOtherSide],
+  );
+
+  return { offset, onPointerDown, onKeyDown, onClick };
+}
+
+function view(): Offset {
+  return { right: document.documentElement.clientWidth, bottom: window.innerHeight };
 }

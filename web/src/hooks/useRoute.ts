@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from 'react';
+import { type MouseEvent, useSyncExternalStore } from 'react';
 
 const CHANGED = 'safelight:route';
 
@@ -21,4 +21,11 @@ export function go(path: string, replace = false): void {
   if (replace) window.history.replaceState(null, '', path);
   else window.history.pushState(null, '', path);
   window.dispatchEvent(new Event(CHANGED));
+}
+
+/** For links: go there without loading the page anew, unless another tab or window is wanted. */
+export function follow(event: MouseEvent<HTMLAnchorElement>): void {
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  go(new URL(event.currentTarget.href).pathname);
 }

@@ -1,8 +1,7 @@
 import { useSyncExternalStore } from 'react';
-import { language, onLanguage, say, type Say } from '../texts';
+import { onLanguage, type Say, speaker } from '../texts';
 
 /** `say`, for components: they are drawn anew when the language changes. */
 export function useTexts(): Say {
-  useSyncExternalStore(onLanguage, language);
-  return say;
+  return useSyncExternalStore(onLanguage, speaker);
 }

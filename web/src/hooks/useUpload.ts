@@ -1,16 +1,21 @@
 import { useCallback, useEffect, useMemo, useState } from 'react';
-import { currentEngine, uploadApi, uploads } from '../app';
+import { currentEngine, previews, uploadApi, uploads } from '../app';
 import { sentenceOf } from '../lib/api/errors';
 import { resumption } from '../resume';
 import { handlesOfDrop } from '../lib/upload/keeping/roots';
 import { entriesOfDrop, filesOfDrop, filesOfPicker, type SourceFile } from '../lib/upload/source';
+import { validate } from '../lib/upload/validate';
+import { leaveOut } from '../stores/leftOutStore';
 import { notify } from '../stores/noticeStore';
 import { canRetry, type Group, groupOf, type PhotoRow } from '../stores/rows';
 import { say } from '../texts';
 
-/** Rows of a group, or all, as they are now. */
-function rowsOf(...groups: Group[]): PhotoRow[] {
-  return [...uploads.getState().photos.values()].filter((row) => groups.includes(groupOf(row)));
+/** Rows of these groups as they are now, of one job or (null) of all. */
+function rowsOf(jobId: string | null, ...groups: Group[]): PhotoRow[] {
+  const rows: PhotoRow[] = [];
+  for (const row of uploads.getState().photos.values())
+    if ((jobId === null || row.jobId === jobId) && groups.includes(groupOf(row))) rows.push(row);
+  return rows;
 }
 
 function idsOf(rows: PhotoRow[]): string[] {
@@ -41,6 +46,10 @@ const actions = {
   resume: (photoId: string) => {
     currentEngine().resume([photoId]);
   },
+  /** Send these before all others. */
+  front: (photoIds: readonly string[]) => {
+    currentEngine().front(photoIds);
+  },
   cancel: (photoId: string) => saying(currentEngine().cancel([photoId])),
   retry: (row: PhotoRow) => {
     if (row.phase === 'failed') currentEngine().resume([row.photoId]);
@@ -53,29 +62,33 @@ const actions = {
   },
   clear: (photoIds: readonly string[]) => {
     currentEngine().forget(photoIds);
+    previews.forget(photoIds);
     uploads.dispatch({ type: 'cleared', photoIds });
   },
-  pauseAll: () => {
-    currentEngine().pause();
+  pauseAll: (job: string | null) => {
+    currentEngine().pause(job === null ? undefined : idsOf(rowsOf(job, 'active')));
   },
-  resumeAll: () => {
-    currentEngine().resume(idsOf(rowsOf('active').filter((row) => row.phase === 'paused')));
+  frontAll: (job: string) => {
+    actions.front(idsOf(rowsOf(job, 'active').filter((row) => row.phase === 'waiting')));
   },
-  cancelAll: () => {
-    const active = rowsOf('active');
+  resumeAll: (job: string | null) => {
+    currentEngine().resume(idsOf(rowsOf(job, 'active').filter((row) => row.phase === 'paused')));
+  },
+  cancelAll: (job: string | null) => {
+    const active = rowsOf(job, 'active');
     const jobIds = new Set(active.map((row) => row.jobId));
     // Stopped at once; and until the server has heard, nothing new begins.
     currentEngine().pause(idsOf(active));
     return saying(Promise.all([...jobIds].map((jobId) => uploadApi.cancelJob(jobId))).then(() => look(jobIds)));
   },
-  retryAll: () => {
-    const failed = rowsOf('failed').filter(canRetry);
+  retryAll: (job: string | null) => {
+    const failed = rowsOf(job, 'failed').filter(canRetry);
     currentEngine().resume(idsOf(failed.filter((row) => row.phase === 'failed')));
     const jobIds = new Set(failed.filter((row) => row.status === 'FAILED').map((row) => row.jobId));
     return saying(Promise.all([...jobIds].map((jobId) => uploadApi.retryJob(jobId))).then(() => look(jobIds)));
   },
-  clearAll: () => {
-    actions.clear(idsOf(rowsOf('completed', 'failed', 'cancelled')));
+  clearAll: (job: string | null) => {
+    actions.clear(idsOf(rowsOf(job, 'completed', 'failed', 'cancelled')));
   },
 };
 
@@ -87,7 +100,9 @@ export function useUpload() {
     if (files.length === 0) return;
     setPreparing(say('add.announcing', { count: files.length }));
     try {
-      await resumption().add(files, await handles);
+      const { sound, leftOut } = await validate(files);
+      leaveOut(leftOut);
+      await resumption().add(sound, await handles);
     } catch (error) {
       if (!(error instanceof DOMException && error.name === 'AbortError')) notify(sentenceOf(error));
     } finally {
@@ -110,9 +125,8 @@ export function useUpload() {
         setPreparing(say('add.readingSoFar', { count }));
       });
       setPreparing(null);
-      const [first] = unreadable;
-      if (first) notify(say('add.unreadable', { count: unreadable.length, path: first.path }));
-      if (files.length === 0 && !first) notify(say('add.emptyFolder'));
+      leaveOut(unreadable.map(({ path }) => ({ path, reason: 'unreadable' })));
+      if (files.length === 0 && unreadable.length === 0) notify(say('add.emptyFolder'));
       await add(files, handles);
     },
     [add],

@@ -1,22 +1,26 @@
-import { type Group, groupOf, type JobRow, type PhotoRow, type Totals, type UploadState } from './rows';
+import { type Layered, LayeredDraft } from './layered';
+import { groupOf, jobEnded, type JobRow, type PhotoRow, type UploadState } from './rows';
+import { NOTHING, type Tally, TallyDraft } from './tally';
 
-/** A state under change: maps are copied once, sums follow every row that is put. */
+/** A state under change: what is not touched keeps its identity, sums follow every row that is put. */
 export class Draft {
-  readonly photos: Map<string, PhotoRow>;
-  readonly jobs: Map<string, JobRow>;
-  readonly cleared: Set<string>;
+  readonly photos: LayeredDraft<string, PhotoRow>;
+  readonly jobs: LayeredDraft<string, JobRow>;
   speed: number;
-  private readonly counts: Record<Group, number>;
-  private readonly totals: Totals;
+  private cleared: ReadonlyMap<string, ReadonlySet<string>>;
+  private readonly all: TallyDraft;
+  private readonly tallies = new Map<string, TallyDraft>();
+  private forgotten: ReadonlyMap<string, number>;
+  private readonly gone: string[] = [];
   private regrouped = false;
   private reordered = false;
 
   constructor(private readonly before: UploadState) {
-    this.photos = new Map(before.photos);
-    this.jobs = new Map(before.jobs);
-    this.cleared = new Set(before.cleared);
-    this.counts = { ...before.counts };
-    this.totals = { ...before.totals };
+    this.photos = new LayeredDraft(before.photos);
+    this.jobs = new LayeredDraft(before.jobs);
+    this.cleared = before.cleared;
+    this.forgotten = before.forgotten;
+    this.all = new TallyDraft(before);
     this.speed = before.speed;
   }
 
@@ -34,7 +38,8 @@ export class Draft {
   job(jobId: string): JobRow {
     const known = this.jobs.get(jobId);
     if (known) return known;
-    const job: JobRow = { jobId, status: 'QUEUED', seq: 0, statusSeq: 0, photoIds: [], gone: 0 };
+    const seq = Math.max(0, this.forgottenAt(jobId));
+    const job: JobRow = { jobId, status: 'QUEUED', seq, statusSeq: seq, photoIds: [], gone: 0 };
     this.jobs.set(jobId, job);
     return job;
   }
@@ -49,50 +54,71 @@ export class Draft {
     this.reordered = true;
   }
 
-  /** Take rows away for good. */
+  /** Take rows away for good. An ended job that has none left goes with them. */
   clear(photoIds: readonly string[]): void {
-    const touched = new Set<string>();
+    const gone = new Map<string, Set<string>>();
     for (const photoId of photoIds) {
       const row = this.photos.get(photoId);
       if (!row) continue;
       this.count(row, -1);
-      this.photos.delete(photoId);
-      this.cleared.add(photoId);
-      touched.add(row.jobId);
+      gone.set(row.jobId, (gone.get(row.jobId) ?? new Set()).add(photoId));
     }
-    for (const jobId of touched) {
+    if (gone.size === 0) return;
+    this.photos.deleteAll(photoIds);
+    const cleared = new Map(this.cleared);
+    for (const [jobId, ids] of gone) {
       const job = this.job(jobId);
-      const photoIds = job.photoIds.filter((photoId) => this.photos.has(photoId));
-      this.jobs.set(jobId, { ...job, photoIds, gone: job.gone + job.photoIds.length - photoIds.length });
+      const left = job.photoIds.filter((photoId) => !ids.has(photoId));
+      if (left.length === 0 && jobEnded(job.status) && job.seq >= job.statusSeq) {
+        this.jobs.deleteAll([jobId]);
+        this.gone.push(jobId);
+        this.forgotten = new Map(this.forgotten).set(jobId, job.seq);
+        cleared.delete(jobId);
+      } else {
+        this.jobs.set(jobId, { ...job, photoIds: left, gone: job.gone + ids.size });
+        cleared.set(jobId, new Set([...(cleared.get(jobId) ?? []), ...ids]));
+      }
     }
-    if (touched.size) this.reordered = this.regrouped = true;
+    this.cleared = cleared;
+    this.reordered = this.regrouped = true;
+  }
+
+  wasCleared(jobId: string, photoId: string): boolean {
+    return this.cleared.get(jobId)?.has(photoId) ?? false;
+  }
+
+  /** The `seq` at which an ended job was cleared away as a whole; -1 for any other. */
+  forgottenAt(jobId: string): number {
+    return this.forgotten.get(jobId) ?? -1;
   }
 
   done(): UploadState {
-    const order = this.reordered ? [...this.jobs.values()].reverse().flatMap((job) => job.photoIds) : this.before.order;
+    const jobs = this.jobs.done();
+    const order = this.reordered ? [...jobs.values()].reverse().flatMap((job) => job.photoIds) : this.before.order;
     return {
-      photos: this.photos,
-      jobs: this.jobs,
+      ...this.all.done(),
+      photos: this.photos.done(),
+      jobs,
       order,
-      counts: this.counts,
-      totals: this.totals,
+      tallies: this.sums(),
       membership: this.before.membership + (this.regrouped || this.reordered ? 1 : 0),
       cleared: this.cleared,
+      forgotten: this.forgotten,
       speed: this.speed,
     };
   }
 
+  private sums(): Layered<string, Tally> {
+    const sums = new LayeredDraft(this.before.tallies);
+    for (const [jobId, tally] of this.tallies) sums.set(jobId, tally.done());
+    if (this.gone.length > 0) sums.deleteAll(this.gone);
+    return sums.done();
+  }
+
   private count(row: PhotoRow, sign: 1 | -1): void {
-    const group = groupOf(row);
-    const weight = Math.max(row.bytes, 1);
-    this.counts[group] += sign;
-    if (group === 'cancelled') return; // nothing more is expected of it
-    if (group !== 'failed') {
-      this.totals.bytes += sign * row.bytes;
-      this.totals.bytesSent += sign * row.bytesSent;
-    }
-    this.totals.weight += sign * weight;
-    // In tenths, which are whole: a sum that is added to and taken from must not drift.
-    this.totals.work += sign * weight * Math.round(row.percent * 10);
+    let ofJob = this.tallies.get(row.jobId);
+    if (!ofJob) this.tallies.set(row.jobId, (ofJob = new TallyDraft(this.before.tallies.get(row.jobId) ?? NOTHING)));
+    ofJob.count(row, sign);
+    this.all.count(row, sign);
   }
 }

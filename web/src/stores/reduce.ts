@@ -2,7 +2,9 @@ import type { Item, JobStatusUpdate, LiveEvent, PhotoStatus, ProgressUpdate, Sna
 import { isPhotoEvent } from '../types/wire';
 import type { Phase } from '../lib/upload/engine';
 import { Draft } from './draft';
+import { Layered } from './layered';
 import { type JobRow, type PhotoRow, type UploadState, uploadPercent } from './rows';
+import { NOTHING } from './tally';
 
 export interface DeclaredFile {
   filename: string;
@@ -24,14 +26,14 @@ export type Action =
   | { type: 'reset' };
 
 export const EMPTY: UploadState = {
-  photos: new Map(),
-  jobs: new Map(),
+  ...NOTHING,
+  photos: new Layered(),
+  jobs: new Layered(),
+  tallies: new Layered(),
   order: [],
-  counts: { active: 0, completed: 0, failed: 0, cancelled: 0 },
-  totals: { bytes: 0, bytesSent: 0, weight: 0, work: 0 },
   membership: 0,
-  cleared: new Set(),
-  speed: 0,
+  cleared: new Map(),
+  forgotten: new Map(),
 };
 
 const RANK: Record<PhotoStatus, number> = {
@@ -198,9 +200,10 @@ function jobTold(draft: Draft, event: JobStatusUpdate, inOrder: boolean): void {
 }
 
 function snapshot(draft: Draft, { jobId, seq, status, photos }: Snapshot): void {
+  if (!draft.jobs.has(jobId) && seq <= draft.forgottenAt(jobId)) return;
   const ids: string[] = [];
   for (const photo of photos) {
-    if (draft.cleared.has(photo.photoId)) continue;
+    if (draft.wasCleared(jobId, photo.photoId)) continue;
     ids.push(photo.photoId);
     const known = draft.photos.get(photo.photoId);
     const row: PhotoRow = known ?? {

@@ -1,6 +1,8 @@
 import type { Known } from '../lib/websocket/follow';
 import type { JobStatus, PhotoStatus, Stage } from '../types/wire';
 import type { Phase } from '../lib/upload/engine';
+import type { Layered } from './layered';
+import type { Tally } from './tally';
 
 /** One photo as the panel shows it. */
 export interface PhotoRow {
@@ -40,28 +42,20 @@ export interface JobRow {
 
 export type Group = 'active' | 'completed' | 'failed' | 'cancelled';
 
-export interface Totals {
-  /** Bytes of the rows that are under way or completed, and how many of them were sent. */
-  bytes: number;
-  bytesSent: number;
-  /** Sum of the rows' weights and of weight times percent in tenths: a row weighs its bytes, at least one. */
-  weight: number;
-  work: number;
-}
-
-export interface UploadState {
-  photos: ReadonlyMap<string, PhotoRow>;
-  jobs: ReadonlyMap<string, JobRow>;
+/** All uploads, with the tally of all of them. */
+export interface UploadState extends Tally {
+  photos: Layered<string, PhotoRow>;
+  jobs: Layered<string, JobRow>;
+  /** The same sums job by job. */
+  tallies: Layered<string, Tally>;
   /** Rows as listed: the newest job first, its photos as declared. */
   order: readonly string[];
-  counts: Readonly<Record<Group, number>>;
-  totals: Readonly<Totals>;
   /** Raised whenever a row comes, goes or changes its group. */
   membership: number;
-  /** Rows that were cleared away: a snapshot must not bring them back. */
-  cleared: ReadonlySet<string>;
-  /** Bytes a second of all that this page sends. */
-  speed: number;
+  /** Rows that were cleared away, by job: a snapshot must not bring them back. */
+  cleared: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Ended jobs all of whose rows were cleared away, and the `seq` that they had: only what is newer brings them back. */
+  forgotten: ReadonlyMap<string, number>;
 }
 
 /** Where a row belongs in the panel. An upload that this page gave up counts as failed, whatever the server awaits. */

@@ -17,6 +17,10 @@ export interface Settings {
   theme: Theme;
   /** `system`: as the browser asks for it. */
   language: 'system' | Language;
+  /** Where the upload panel was put: pixels from the right edge and from the bottom. */
+  panel: { right: number; bottom: number } | null;
+  /** Whether a notification is wanted when all is done. */
+  notify: boolean;
 }
 
 /** What a person set in this browser, kept over reloads. */
@@ -33,11 +37,13 @@ function read(kept: string | null): Settings {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // not ours: the defaults will do
   }
-  const { limit, bandwidth, theme, language } = found;
+  const { limit, bandwidth, theme, language, panel, notify } = found;
   return {
     limit: typeof limit === 'number' && limit >= 1 && limit <= MOST_REQUESTS ? Math.floor(limit) : DEFAULT_LIMIT,
     bandwidth: typeof bandwidth === 'number' && bandwidth >= LEAST_BANDWIDTH ? Math.floor(bandwidth) : null,
     theme: theme === 'dark' || theme === 'light' ? theme : 'system',
     language: LANGUAGES.find(({ id }) => id === language)?.id ?? 'system',
+    panel: panel && Number.isFinite(panel.right) && Number.isFinite(panel.bottom) ? panel : null,
+    notify: notify === true,
   };
 }

@@ -16,7 +16,6 @@ export const LANGUAGES: readonly { id: Language; name: string }[] = [
 ];
 
 let current: Language = 'en';
-let plurals = new Intl.PluralRules(current);
 const listeners = new Set<() => void>();
 
 /** The language in force. */
@@ -28,7 +27,6 @@ export function language(): Language {
 export function speak(wanted: Language): void {
   if (wanted === current) return;
   current = wanted;
-  plurals = new Intl.PluralRules(wanted);
   for (const listener of listeners) listener();
 }
 
@@ -70,12 +68,24 @@ export const say: Say = (key, ...given) => {
     .join('');
 };
 
+const another = (): Say => {
+  return (key, ...given) => say(key, ...given);
+};
+const speakers: Record<Language, Say> = { en: another(), de: another() };
+
+/** `say` under another identity for each language: what is remembered by it is made anew when the language changes. */
+export function speaker(): Say {
+  return speakers[current];
+}
+
 export type Piece = string | { name: string };
+
+const plurals: Record<Language, Intl.PluralRules> = { en: new Intl.PluralRules('en'), de: new Intl.PluralRules('de') };
 
 /** A text cut at its placeholders, in the form that `count` asks for. */
 export function pieces(key: Key, count: unknown): Piece[] {
   const text = CATALOGUES[current][key];
-  const chosen = typeof text === 'string' ? text : (text[plurals.select(Number(count))] ?? text.other);
+  const chosen = typeof text === 'string' ? text : (text[plurals[current].select(Number(count))] ?? text.other);
   return chosen.split(/\{(\w+)\}/).map((part, index) => (index % 2 === 0 ? part : { name: part }));
 }
 

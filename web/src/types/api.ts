@@ -244,6 +244,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/queries/upload-jobs/{job_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Receipt
+         * @description Every file of a job with its state, size, checksum and the times of its stages.
+         */
+        get: operations["get_receipt_queries_upload_jobs__job_id__receipt_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queries/upload-jobs/{job_id}/receipt.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Receipt As Csv
+         * @description The same as CSV in UTF-8, safe to open in a spreadsheet.
+         */
+        get: operations["get_receipt_as_csv_queries_upload_jobs__job_id__receipt_csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/queries/upload-jobs/{job_id}/events": {
         parameters: {
             query?: never;
@@ -1159,6 +1199,81 @@ export interface components {
             bytesTotal?: number | null;
         };
         /**
+         * ReceiptLineOut
+         * @description One file: what became of it, what is stored of it, and when its last attempt came to what.
+         */
+        ReceiptLineOut: {
+            /** Photoid */
+            photoId: string;
+            /** Path */
+            path: string;
+            /** Bytes */
+            bytes: number;
+            /** Status */
+            status: string;
+            /** Checksum */
+            checksum?: string | null;
+            /** Contenthash */
+            contentHash?: string | null;
+            /** Attempt */
+            attempt: number;
+            /** Errorcode */
+            errorCode?: string | null;
+            /** Errormessage */
+            errorMessage?: string | null;
+            /** Duplicateof */
+            duplicateOf?: string | null;
+            /** Queuedat */
+            queuedAt: string;
+            /** Uploadingat */
+            uploadingAt?: string | null;
+            /** Storedat */
+            storedAt?: string | null;
+            /** Verifyingat */
+            verifyingAt?: string | null;
+            /** Metadataat */
+            metadataAt?: string | null;
+            /** Thumbnailsat */
+            thumbnailsAt?: string | null;
+            /** Publishingat */
+            publishingAt?: string | null;
+            /** Endedat */
+            endedAt?: string | null;
+        };
+        /** ReceiptOut */
+        ReceiptOut: {
+            /** Jobid */
+            jobId: string;
+            /** Status */
+            status: string;
+            /** Expectedcount */
+            expectedCount?: number | null;
+            /** Totalcount */
+            totalCount: number;
+            /** Completedcount */
+            completedCount: number;
+            /** Failedcount */
+            failedCount: number;
+            /** Cancelledcount */
+            cancelledCount: number;
+            /** Bytestotal */
+            bytesTotal: number;
+            /** Bytessent */
+            bytesSent: number;
+            /** Progresspercent */
+            progressPercent: number;
+            /** Seq */
+            seq: number;
+            /** Createdat */
+            createdAt: string;
+            /** Updatedat */
+            updatedAt: string;
+            /** Expiresat */
+            expiresAt: string;
+            /** Files */
+            files: components["schemas"]["ReceiptLineOut"][];
+        };
+        /**
          * Record
          * @description One event of S3 (`ObjectCreated:Put`) or MinIO (`s3:ObjectCreated:Put`); its key is URL-encoded.
          */
@@ -2011,6 +2126,110 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SnapshotOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_receipt_queries_upload_jobs__job_id__receipt_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_receipt_as_csv_queries_upload_jobs__job_id__receipt_csv_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt as CSV (RFC 4180). */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description No valid identity. */

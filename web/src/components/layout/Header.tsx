@@ -1,8 +1,8 @@
-import { type MouseEvent, type ReactNode, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { auth, currentEngine } from '../../app';
 import { sentenceOf } from '../../lib/api/errors';
 import { useMaySeeConnections } from '../../hooks/useConnections';
-import { go, useRoute } from '../../hooks/useRoute';
+import { follow, useRoute } from '../../hooks/useRoute';
 import { useTexts } from '../../hooks/useTexts';
 import { useTheme } from '../../hooks/useTheme';
 import { notify } from '../../stores/noticeStore';
@@ -56,12 +56,6 @@ export function Header(props: {
       </div>
     </header>
   );
-}
-
-function follow(event: MouseEvent<HTMLAnchorElement>): void {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
-  event.preventDefault();
-  go(new URL(event.currentTarget.href).pathname);
 }
 
 function NavLink({ path, icon, label }: { path: string; icon: IconName; label: string }) {

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import { useTexts } from '../../hooks/useTexts';
 
-/** The whole page takes files and folders; while something hovers over it, it says so. */
+/** The whole page takes files and folders, dropped or pasted; while something hovers over it, it says so. */
 export function DropZone({ onDrop }: { onDrop: (transfer: DataTransfer) => void }) {
   const say = useTexts();
   const [over, setOver] = useState(false);
@@ -33,15 +33,22 @@ export function DropZone({ onDrop }: { onDrop: (transfer: DataTransfer) => void 
       event.preventDefault();
       onDrop(event.dataTransfer);
     };
+    const paste = (event: ClipboardEvent) => {
+      if (!event.clipboardData?.types.includes('Files')) return; // words, for whichever field has the focus
+      event.preventDefault();
+      onDrop(event.clipboardData);
+    };
     window.addEventListener('dragenter', enter);
     window.addEventListener('dragleave', leave);
     window.addEventListener('dragover', hover);
     window.addEventListener('drop', drop);
+    window.addEventListener('paste', paste);
     return () => {
       window.removeEventListener('dragenter', enter);
       window.removeEventListener('dragleave', leave);
       window.removeEventListener('dragover', hover);
       window.removeEventListener('drop', drop);
+      window.removeEventListener('paste', paste);
     };
   }, [onDrop]);
 

@@ -1,19 +1,23 @@
-import { useStore } from 'zustand';
-import { uploads } from '../../app';
+import { useShallow } from 'zustand/react/shallow';
 import { useTexts } from '../../hooks/useTexts';
+import { useShown, useUploads } from '../../hooks/useUploads';
 import { useConnectionState } from '../../hooks/useWebSocket';
 import { bytesText, durationText, percentText, speedText } from '../../lib/format';
 import { Connection } from '../layout/Connection';
-import { overallPercent } from './overall';
+import { overallPercent, tallyOf } from './overall';
 import { ProgressBar } from './ProgressBar';
 import { tabCount } from './tabs';
 
-/** All uploads as one: how many are done, how far, how fast, how long, what failed, and how the news comes in. */
-export function BatchSummary() {
+/** All uploads of a job, or of all jobs (null), as one: how many are done, how far, how fast, how long, what failed, and how the news comes in. */
+export function BatchSummary({ job = null }: { job?: string | null }) {
   const say = useTexts();
-  const counts = useStore(uploads, (state) => state.counts);
-  const totals = useStore(uploads, (state) => state.totals);
-  const speed = useStore(uploads, (state) => state.speed);
+  const { watching } = useShown();
+  const { counts, totals, speed } = useUploads(
+    useShallow((state) => {
+      const { counts, totals, speed } = tallyOf(state, job);
+      return { counts, totals, speed };
+    }),
+  );
   const connection = useConnectionState();
   const wanted = tabCount(counts, 'all') - counts.cancelled;
   const percent = overallPercent(totals);
@@ -28,7 +32,7 @@ export function BatchSummary() {
   ].filter((figure) => figure !== false);
   return (
     <div className="summary">
-      <div className="summary-line">
+      <div className="summary-line summary-first">
         <strong>
           {wanted > 0 ? say('summary.done', { done: counts.completed, count: wanted }) : say('summary.nothing')}
         </strong>
@@ -47,7 +51,7 @@ export function BatchSummary() {
             <span className="summary-failed">{say('summary.failed', { count: counts.failed })}</span>
           )}
         </span>
-        <Connection />
+        {!watching && <Connection />}
       </div>
     </div>
   );

@@ -1,14 +1,16 @@
 import { type KeyboardEvent, useRef } from 'react';
-import { useStore } from 'zustand';
-import { uploads } from '../../app';
 import { useTexts } from '../../hooks/useTexts';
+import { useShown, useUploads } from '../../hooks/useUploads';
 import { numberText } from '../../texts';
-import { PANEL_ID, type Tab, TABS, tabCount } from './tabs';
+import { tallyOf } from './overall';
+import { type Tab, TABS, tabCount } from './tabs';
 
 /** The tabs All, Active, Completed and Failed, each with its count. */
-export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab) => void }) {
+export function ProgressTabs(props: { tab: Tab; job: string | null; onChange: (tab: Tab) => void }) {
+  const { tab, job, onChange } = props;
   const say = useTexts();
-  const counts = useStore(uploads, (state) => state.counts);
+  const { id: prefix } = useShown();
+  const counts = useUploads((state) => tallyOf(state, job).counts);
   const list = useRef<HTMLDivElement>(null);
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -18,7 +20,7 @@ export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab)
     const next = TABS[(TABS.findIndex((id) => id === tab) + step + TABS.length) % TABS.length];
     if (!next) return;
     onChange(next);
-    list.current?.querySelector<HTMLElement>(`#${PANEL_ID}-tab-${next}`)?.focus();
+    list.current?.querySelector<HTMLElement>(`#${prefix}-tab-${next}`)?.focus();
   };
 
   return (
@@ -26,11 +28,11 @@ export function ProgressTabs({ tab, onChange }: { tab: Tab; onChange: (tab: Tab)
       {TABS.map((id) => (
         <button
           key={id}
-          id={`${PANEL_ID}-tab-${id}`}
+          id={`${prefix}-tab-${id}`}
           type="button"
           role="tab"
           aria-selected={tab === id}
-          aria-controls={`${PANEL_ID}-rows`}
+          aria-controls={`${prefix}-rows`}
           tabIndex={tab === id ? 0 : -1}
           className="tab"
           data-tab={id}

@@ -1,20 +1,20 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef } from 'react';
-import { useStore } from 'zustand';
-import { uploads } from '../../app';
 import { useTexts } from '../../hooks/useTexts';
+import { useShown, useUploads } from '../../hooks/useUploads';
 import { PhotoRowView } from './PhotoRowView';
-import { PANEL_ID, rowsOfTab, type Tab } from './tabs';
+import { rowsOfTab, type Tab } from './tabs';
 
 const ROW_HEIGHT = 72;
 
 /** The rows of a tab, of which only those in sight exist. */
-export function RowList({ tab }: { tab: Tab }) {
+export function RowList({ tab, job }: { tab: Tab; job: string | null }) {
   const say = useTexts();
-  const membership = useStore(uploads, (state) => state.membership);
+  const { store, id } = useShown();
+  const membership = useUploads((state) => state.membership);
   // Who is in the tab changes with `membership` alone; rows follow themselves.
   // eslint-disable-next-line react-hooks/exhaustive-deps
-  const ids = useMemo(() => rowsOfTab(uploads.getState(), tab), [tab, membership]);
+  const ids = useMemo(() => rowsOfTab(store.getState(), tab, job), [store, tab, job, membership]);
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useVirtualizer({
     count: ids.length,
@@ -28,9 +28,9 @@ export function RowList({ tab }: { tab: Tab }) {
     <div
       ref={scroller}
       className="rows"
-      id={`${PANEL_ID}-rows`}
+      id={`${id}-rows`}
       role="tabpanel"
-      aria-labelledby={`${PANEL_ID}-tab-${tab}`}
+      aria-labelledby={`${id}-tab-${tab}`}
       tabIndex={0}
     >
       {ids.length === 0 && <p className="rows-empty">{say(`tab.${tab}.none`)}</p>}

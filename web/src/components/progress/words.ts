@@ -19,6 +19,13 @@ export function stageWords(row: PhotoRow): string {
   }
 }
 
+/** The same for whoever watches from elsewhere, and is not the one that sends. */
+export function watchedWords(row: PhotoRow): string {
+  if (row.status === 'QUEUED') return say('phase.waiting');
+  if (row.status === 'UPLOADING' && row.bytesSent < row.bytes) return say('phase.sending');
+  return stageWords(row);
+}
+
 function sendingWords({ phase, held, errorMessage, bytes, bytesSent }: PhotoRow): string {
   if (phase === 'failed') return errorMessage ?? say('phase.failed');
   if (phase !== null) return say(`phase.${phase}`);

@@ -21,18 +21,28 @@ export class ApiClient {
 
   /** The JSON answered, undefined for 204. Throws ApiError, NetworkError, or an AbortError of `signal`. */
   async call<T>(path: string, ask: Ask = {}): Promise<T> {
+    const text = await (await this.fetch(path, ask)).text();
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** The body answered, byte for byte. Throws like `call`. */
+  fetch(path: string, ask: Ask = {}): Promise<Blob> {
+    return this.withToken((token) => this.send(path, ask, token));
+  }
+
+  private async withToken<T>(work: (token: string) => Promise<T>): Promise<T> {
     const token = await this.auth.freshToken();
     try {
-      return await this.send<T>(path, ask, token);
+      return await work(token);
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 401)) throw error;
-      return await this.send<T>(path, ask, (await this.auth.renew()).token);
+      return await work((await this.auth.renew()).token);
     }
   }
 
-  private async send<T>(path: string, ask: Ask, token: string): Promise<T> {
+  private async send(path: string, ask: Ask, token: string): Promise<Blob> {
     let response: Response;
-    let text: string;
+    let body: Blob;
     try {
       response = await fetch(this.server + path + search(ask.query), {
         method: ask.method ?? 'GET',
@@ -44,13 +54,14 @@ export class ApiClient {
         ...(ask.body && { body: JSON.stringify(ask.body) }),
         ...(ask.signal && { signal: ask.signal }),
       });
-      text = await response.text();
+      body = await response.blob();
     } catch (error) {
       ask.signal?.throwIfAborted();
       throw new NetworkError(`${path}: no answer`, { cause: error });
     }
-    if (!response.ok) throw problemOf(response.status, text, retryAfter(response.headers.get('retry-after')));
-    return (text === '' ? undefined : JSON.parse(text)) as T;
+    if (!response.ok)
+      throw problemOf(response.status, await body.text(), retryAfter(response.headers.get('retry-after')));
+    return body;
   }
 }
 

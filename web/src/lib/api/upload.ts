@@ -78,6 +78,11 @@ export class UploadApi {
     return this.client.call('/commands/upload/progress', { method: 'POST', body: { updates } });
   }
 
+  /** The receipt of a job, to be saved as it comes. */
+  receipt(jobId: string, format: 'csv' | 'json'): Promise<Blob> {
+    return this.client.fetch(`/queries/upload-jobs/${jobId}/receipt${format === 'csv' ? '.csv' : ''}`);
+  }
+
   snapshot(jobId: string, signal?: AbortSignal): Promise<Snapshot> {
     return this.client.call(`/queries/upload-jobs/${jobId}`, { signal });
   }

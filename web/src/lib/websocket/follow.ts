@@ -45,7 +45,9 @@ export class JobFollower {
   /** Watch what is under way, and no longer what has ended. To be called after every change of the jobs known. */
   arrange(): void {
     if (this.stopped) return;
+    const forgotten = new Set(this.watched);
     for (const { jobId, ended, seq } of this.ports.known()) {
+      forgotten.delete(jobId);
       if (ended === !this.watched.has(jobId)) continue;
       if (ended) {
         this.watched.delete(jobId);
@@ -54,6 +56,10 @@ export class JobFollower {
         this.watched.add(jobId);
         this.ports.live.watch(jobId, seq);
       }
+    }
+    for (const jobId of forgotten) {
+      this.watched.delete(jobId);
+      this.ports.live.unwatch(jobId);
     }
   }
 

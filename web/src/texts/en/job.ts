@@ -1,0 +1,23 @@
+/** A job on a page of its own, and its receipt. */
+export const job = {
+  'job.title': 'Job',
+  'job.pick': 'Job shown',
+  'job.all': { one: '{count} job', other: 'All {count} jobs' },
+  'job.name': '{name} · {photos}',
+  'job.open': 'Job page',
+  'job.fetching': 'Fetching the job…',
+  'job.missing': 'There is no such job, or it is not yours.',
+  'job.photos': 'Photos of this job',
+  'job.begun': 'Begun {date}',
+  'job.left': 'done in about {time}',
+  'job.receipt': 'Receipt',
+  'job.receiptHint': 'Every file with its state, size, checksum and the times of its stages.',
+  'job.receiptCsv': 'Download as CSV',
+  'job.receiptJson': 'Download as JSON',
+  'job.status.QUEUED': 'Queued',
+  'job.status.IN_PROGRESS': 'Under way',
+  'job.status.COMPLETED': 'Completed',
+  'job.status.COMPLETED_WITH_ERRORS': 'Completed with errors',
+  'job.status.FAILED': 'Failed',
+  'job.status.CANCELLED': 'Cancelled',
+} as const;
