@@ -175,17 +175,18 @@ def edited(case: Case) -> None:
     """The tab is closed; the large file and ten photos change; the folder is dropped again."""
     case.halfway()
     case.tab.page.close(run_before_unload=False)
-    unsent = {photo["filename"] for photo in _photos(case) if photo["status"] in {"QUEUED", "UPLOADING"}}
-    chosen = sorted(case.folder / name for name in unsent)[:11]
+    settled = -1
+    while settled != (settled := received(case.server).whole):
+        time.sleep(8)  # what has arrived whole is sealed by the server in 5 seconds: those photos are done
+    unsent = [photo for photo in _photos(case) if photo["status"] in {"QUEUED", "UPLOADING"}][:11]
+    chosen = [case.folder / photo["filename"] for photo in unsent]
     for number, path in enumerate(chosen):
         path.write_bytes(big_jpeg(path.stat().st_size, seed=100_000 + number))
     case.reopen()
     case.tab.drop(case.folder)
     case.tab.page.get_by_text("changed since").wait_for(timeout=60_000)
     # What was begun of the old files is the person's to give up.
-    names = {path.name for path in chosen}
-    old = [photo for photo in _photos(case) if photo["filename"] in names][: len(chosen)]
-    for photo in old:
+    for photo in unsent:
         case.person.post(f"/commands/upload/{photo['photoId']}/cancel").raise_for_status()
 
 
