@@ -28,8 +28,14 @@ export function startResuming(userId: string): () => void {
   const others = new OtherTabs(`safelight sending ${apiOrigin()} ${userId}`, function* () {
     for (const row of uploads.getState().photos.values()) if (row.held && awaitsBytes(row)) yield row.photoId;
   });
+  const ask = <T>(work: () => Promise<T>) => currentEngine().ask(work);
   const resuming = new Resumption({
-    api: uploadApi,
+    api: {
+      activeJobs: (cursor) => ask(() => uploadApi.activeJobs(cursor)),
+      snapshot: (jobId) => ask(() => uploadApi.snapshot(jobId)),
+      finalize: (photoId, body) => ask(() => uploadApi.finalize(photoId, body)),
+      cancelPhoto: (photoId) => ask(() => uploadApi.cancelPhoto(photoId)),
+    },
     engine: currentEngine,
     records,
     others,

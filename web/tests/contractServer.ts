@@ -23,7 +23,7 @@ export type Fault = (request: {
   method: string;
   path: string;
   part: number;
-}) => number | { retryAfter: number } | 'cut' | 'corrupt' | 'RequestTimeout' | 'NoSuchUpload' | null;
+}) => number | { retryAfter: number } | 'cut' | 'corrupt' | 'size-mismatch' | 'RequestTimeout' | 'NoSuchUpload' | null;
 
 /** As much of the contract as an upload needs, over real HTTP on a free port, with faults on demand. */
 export class ContractServer {
@@ -96,7 +96,9 @@ export class ContractServer {
       return;
     }
     const bytes = await bodyOf(request);
-    if (typeof wrong === 'string' && wrong !== 'corrupt') {
+    if (wrong === 'size-mismatch') {
+      problem(response, 422, wrong, 'Nothing more came for 60 seconds.');
+    } else if (typeof wrong === 'string' && wrong !== 'corrupt') {
       xml(response, 400, wrong);
     } else if (typeof wrong === 'number') {
       problem(response, wrong, `http-${wrong}`, `This is a ${wrong}.`);

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { checksumHere } from '../src/lib/upload/checksum';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { checksumHere, checksumInWorkers } from '../src/lib/upload/checksum';
 import { combineCrc32c, crc32c, hex32 } from '../src/lib/upload/crc32c';
 
 const ascii = (text: string) => new TextEncoder().encode(text);
@@ -74,5 +74,31 @@ describe('crc32c', () => {
   it('reads a blob slice by slice', async () => {
     const bytes = noise(9 * 1024 * 1024, 11);
     expect(await checksumHere(new Blob([bytes]))).toBe(crc32c(bytes));
+  });
+
+  describe('in workers', () => {
+    afterEach(() => {
+      vi.unstubAllGlobals();
+    });
+
+    it('is computed here where the worker’s script could not be fetched', async () => {
+      let started = 0;
+      class Unloadable extends EventTarget {
+        onerror: (() => void) | null = null;
+        constructor() {
+          super();
+          started++;
+          setTimeout(() => this.onerror?.());
+        }
+        postMessage = () => undefined;
+        terminate = () => undefined;
+      }
+      vi.stubGlobal('Worker', Unloadable);
+      const checksum = checksumInWorkers(1);
+      const blobs = [noise(100, 1), noise(200, 2)];
+      expect(await Promise.all(blobs.map((bytes) => checksum(new Blob([bytes]))))).toEqual(blobs.map((b) => crc32c(b)));
+      await checksum(new Blob(['once more']));
+      expect(started).toBe(2);
+    });
   });
 });

@@ -352,6 +352,16 @@ describe('UploadEngine', () => {
     expect(failures.get('ph_2')).toContain('This upload has ended');
   });
 
+  it('sends again what the store gave up because the connection slept', async () => {
+    const slept: 'size-mismatch'[] = ['size-mismatch', 'size-mismatch'];
+    server.fault = ({ method, part }) => (method === 'PUT' && part === 2 ? (slept.shift() ?? null) : null);
+    const file = photo('asleep.jpg', 3 * PART);
+    await add(file);
+    await done('ph_1');
+    expect(slept).toEqual([]);
+    await expectStored('ph_1', file);
+  });
+
   it('tells where bytes go by the first file that is to be sent, be it not the first of all', async () => {
     server.refused = 1;
     await add(photo('refused.txt', 10), photo('fine.jpg', 10), photo('fine too.jpg', 10));

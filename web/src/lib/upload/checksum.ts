@@ -24,11 +24,15 @@ export interface WorkerRequest {
 export type WorkerAnswer = { id: number; crc: number } | { id: number; error: unknown };
 
 interface Asked {
+  blob: Blob;
   resolve: (crc: number) => void;
   reject: (error: Error) => void;
 }
 
-/** `Checksum` in a few Web Workers, started when first needed; each works off what it is given in turn. */
+/**
+ * `Checksum` in a few Web Workers, started when first needed; each works off what it is given in turn. What a worker leaves
+ * undone that could not be loaded (its script is fetched over the same bad line) is computed here, and another is started next.
+ */
 export function checksumInWorkers(count: number): Checksum {
   const workers: { worker: Worker; asked: Map<number, Asked> }[] = [];
   let last = 0;
@@ -42,14 +46,16 @@ export function checksumInWorkers(count: number): Checksum {
       if ('crc' in data) waiting?.resolve(data.crc);
       else waiting?.reject(unreadable(data.error));
     };
-    worker.onerror = (event) => {
-      for (const waiting of asked.values()) waiting.reject(new Error(`The checksum worker stopped: ${event.message}`));
-      asked.clear();
+    worker.onerror = () => {
       workers.splice(
         workers.findIndex((one) => one.worker === worker),
         1,
       );
       worker.terminate();
+      for (const { blob, resolve, reject } of asked.values())
+        checksumHere(blob).then(resolve, (error: unknown) => {
+          reject(unreadable(error));
+        });
     };
     const started = { worker, asked };
     workers.push(started);
@@ -61,7 +67,7 @@ export function checksumInWorkers(count: number): Checksum {
       const idlest = workers.toSorted((a, b) => a.asked.size - b.asked.size)[0];
       const chosen = idlest && (idlest.asked.size === 0 || workers.length >= count) ? idlest : start();
       const id = ++last;
-      chosen.asked.set(id, { resolve, reject });
+      chosen.asked.set(id, { blob, resolve, reject });
       chosen.worker.postMessage({ id, blob } satisfies WorkerRequest);
     });
 }

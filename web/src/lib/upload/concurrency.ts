@@ -26,7 +26,7 @@ interface Round {
   grain: number;
   completed: number;
   failed: number;
-  /** Whether the limit held anybody back all the time. */
+  /** Whether the limit holds anybody back. */
   bound: boolean;
 }
 
@@ -111,27 +111,29 @@ export class Concurrency {
     }
   }
 
-  /** There is room that nobody wants: what is measured now is not what the limit allows. */
-  idle(): void {
-    this.round.bound = false;
+  /** Whether the limit holds anybody back from now on. What is measured while it does not says nothing about it. */
+  holdsBack(anybody: boolean, at: number): void {
+    if (anybody && !this.round.bound) this.round = roundFrom(at);
+    this.round.bound = anybody;
   }
 
   private measure(at: number): void {
     const { since, bytes, grain, completed, failed, bound } = this.round;
+    if (!bound) return;
     const passed = at - since;
     const doubling = this.mode === 'growing' && (this.reference === 0 || this.limit >= 2 * this.before);
     const grains = (doubling ? FEW_GRAINS : GRAINS) / (this.settling ? 2 : 1);
     // Where twice as much should have come by now, that it has not is enough to know.
     const due = (passed * this.reference) / 2;
     if (passed < ROUND_MS || Math.max(bytes, due) < grains * grain) return;
-    if (completed < this.limit && passed < LONG_ROUND_MS) return;
+    if (completed < this.limit && passed < LONG_ROUND_MS / (doubling || this.settling ? 2 : 1)) return;
     this.round = roundFrom(at);
     if (this.settling) {
       this.settling = false;
       return;
     }
     if (completed + failed > 0) this.note(failed / (completed + failed));
-    if (bound) this.judge(bytes / passed, at);
+    this.judge(bytes / passed, at);
   }
 
   private judge(goodput: number, at: number): void {
@@ -162,7 +164,7 @@ export class Concurrency {
   private judgeRest(goodput: number, at: number): void {
     if (this.reference === 0) this.reference = goodput;
     if (goodput < FALLEN * this.reference) {
-      this.shrink(goodput, at);
+      this.shrink(this.limit, goodput, at);
       return;
     }
     const risen = goodput > RISEN * this.reference;
@@ -177,7 +179,7 @@ export class Concurrency {
     } else if (goodput < UNHARMED * this.reference) {
       this.rest(this.before, this.reference, at);
     } else {
-      this.shrink(goodput, at);
+      this.shrink(this.limit, Math.max(this.reference, goodput), at);
     }
   }
 
@@ -188,15 +190,16 @@ export class Concurrency {
     this.change(Math.min(this.most, Math.max(this.limit + 1, Math.round(this.limit * factor))), at);
   }
 
-  private shrink(goodput: number, at: number): void {
-    const fewer = Math.max(FEWEST, Math.floor(this.limit * FALLEN));
-    if (fewer >= this.limit) {
-      this.rest(this.limit, goodput, at);
+  /** Try fewer than `limit`, with which the goodput was as given. */
+  private shrink(limit: number, goodput: number, at: number): void {
+    const fewer = Math.max(FEWEST, Math.floor(limit * FALLEN));
+    if (fewer >= limit) {
+      this.rest(limit, goodput, at);
       return;
     }
-    this.reference = this.mode === 'shrinking' ? Math.max(this.reference, goodput) : goodput;
     this.mode = 'shrinking';
-    this.before = this.limit;
+    this.reference = goodput;
+    this.before = limit;
     this.change(fewer, at);
   }
 

@@ -68,6 +68,11 @@ export class UploadEngine {
     }
   }
 
+  /** Ask the server something until it has answered, however bad the line. */
+  ask<T>(work: () => Promise<T>): Promise<T> {
+    return persist(work, this.patience(this.ended.signal));
+  }
+
   /** Stop sending these photos, or all; what is stored stays stored. */
   pause(photoIds: Iterable<string> = this.held.keys()): void {
     for (const held of this.those(photoIds)) {

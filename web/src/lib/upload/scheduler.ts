@@ -150,14 +150,9 @@ export class Scheduler {
       if (!command) break;
       command.start();
     }
-    while (this.running < limit) {
-      const lane = this.next();
-      if (!lane || !this.affordable()) {
-        this.concurrency.idle();
-        break;
-      }
-      this.serve(lane);
-    }
+    let lane = this.next();
+    for (; lane && this.running < limit && this.affordable(); lane = this.next()) this.serve(lane);
+    this.concurrency.holdsBack(lane !== undefined && this.running >= limit, this.now());
     if (limit === this.told) return;
     this.told = limit;
     for (const listener of this.listeners) listener(limit);

@@ -25,6 +25,8 @@ const FILES = 'files';
 const ROOTS = 'roots';
 // So many are kept at most: what is beyond them resumes by the server's list alone.
 const MOST_FILES = 100_000;
+// For each of them the browser may ask: of hundreds of single files, a new drop is the shorter way.
+const MOST_ROOTS = 32;
 const MOST_AT_ONCE = 1_000;
 const FORGET_EVERY_MS = 500;
 
@@ -79,7 +81,8 @@ export class Records {
     this.queue((db) =>
       write(db, [ROOTS], (transaction) => {
         const store = transaction.objectStore(ROOTS);
-        for (const handle of handles) store.put({ jobId, name: handle.name, handle } satisfies KeptRoot);
+        for (const handle of handles.slice(0, MOST_ROOTS))
+          store.put({ jobId, name: handle.name, handle } satisfies KeptRoot);
       }),
     );
   }
