@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,9 @@ class Cluster:
             finally:
                 await connection.close()
 
-        return asyncio.run(ask())
+        # Elsewhere, since a loop may be running here: Playwright's.
+        with ThreadPoolExecutor(1) as elsewhere:
+            return elsewhere.submit(asyncio.run, ask()).result()
 
     def commits(self) -> int:
         """Transactions that PostgreSQL has committed in Safelight's database so far."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from tests.e2e.browsing import Tab, photos, visit
+from tests.e2e.proxy import proxied
 from tests.pictures import big_jpeg, jpeg, with_thumbnail
 from tests.running import Client, Server
 
@@ -328,17 +329,27 @@ def test_the_keyboard_reaches_everything_and_the_tabs_answer_to_arrows(
     expect(page.get_by_role("tab")).to_have_count(4)
 
 
+WHEN_LAST_IS_SENT = """() => {
+  const [last, before] = [9, 8].map((n) =>
+    [...document.querySelectorAll('.row')].find((row) => row.textContent.includes(`photo-000${n}.jpg`)).textContent);
+  return last.includes('Waiting for its turn') ? null : before;
+}"""
+
+
 def test_what_is_wanted_first_is_sent_before_what_was_chosen_before_it(
     server: Server, person: Client, open_tab: Open, tmp_path: Path
 ) -> None:
-    tab = open_tab()
-    page = visit(tab.page, server.url, person)
-    tab.throttle(2 * MiB)
-    tab.drop(photos(tmp_path / "many", [big_jpeg(2 * MiB, seed=n) for n in range(10)]))
-    tab.until_counts(Active=10)
-    page.get_by_role("button", name="Send photo-0009.jpg first").click()
-    last, before = (page.locator(".row").filter(has_text=f"photo-000{n}.jpg") for n in (9, 8))
-    expect(last).not_to_contain_text("Waiting for its turn", timeout=30_000)
-    expect(before).to_contain_text("Waiting for its turn")
-    page.get_by_role("button", name="Cancel all").click()
-    tab.until_counts(Active=0)
+    with proxied(server.port) as proxy:
+        tab = open_tab()
+        page = visit(tab.page, proxy.url, person)
+        tab.throttle(2 * MiB)
+        proxy.hold("^PUT ")
+        tab.drop(photos(tmp_path / "many", [big_jpeg(2 * MiB, seed=n) for n in range(10)]))
+        tab.until_counts(Active=10)
+        page.get_by_role("button", name="Send photo-0009.jpg first").click()
+        proxy.release()
+        # At one moment: the one before it would soon have its turn, too.
+        before = page.wait_for_function(WHEN_LAST_IS_SENT, timeout=60_000).json_value()
+        assert "Waiting for its turn" in before
+        page.get_by_role("button", name="Cancel all").click()
+        tab.until_counts(Active=0)
