@@ -24,7 +24,9 @@ Open = Callable[..., Tab]
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("machines"), servers=2, workers=2) as running:
+    with cluster(
+        tmp_path_factory.mktemp("machines"), servers=2, workers=2, settings={"lease_seconds": "10"}
+    ) as running:
         yield running
 
 

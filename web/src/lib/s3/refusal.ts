@@ -16,11 +16,7 @@ const KNOWN: Record<string, { status: number; code: string; sentence?: string }>
 /** What a PUT to a presigned URL was refused for: a problem of the embedded store, or the XML of S3. */
 export function refusalOf(status: number, body: string, retryAfterMs: number | null): ApiError {
   const code = /<Code>([\w.-]+)<\/Code>/.exec(body)?.[1];
-  if (code === undefined) {
-    const problem = problemOf(status, body, retryAfterMs);
-    // Too few bytes, in the embedded store's words: it gave up a connection that slept, and wants them again.
-    return problem.code === 'size-mismatch' ? new ApiError(408, problem.code, problem.message, retryAfterMs) : problem;
-  }
+  if (code === undefined) return problemOf(status, body, retryAfterMs);
   const known = KNOWN[code];
   const message = /<Message>([^<]*)<\/Message>/.exec(body)?.[1] ?? `It answered ${status}.`;
   const sentence = known?.sentence ?? `The store refuses this file: ${message} (${code})`;

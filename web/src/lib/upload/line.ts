@@ -1,4 +1,4 @@
-import { HeldBack, NetworkError } from '../api/errors';
+import { ApiError, HeldBack, NetworkError } from '../api/errors';
 import type { UploadApi } from '../api/upload';
 import type { Put, PutOptions } from '../s3/multipart';
 import type { Checksum } from './checksum';
@@ -120,8 +120,8 @@ export class Line {
         if (++corrupted >= MOST_CORRUPTED) throw new Stopped('corrupted');
       } catch (error) {
         signal.throwIfAborted();
-        if (!(faultOf(error) === 'expired' && ++renewals <= MOST_RENEWALS)) throw error;
-        renew = true;
+        if (faultOf(error) === 'expired' && ++renewals <= MOST_RENEWALS) renew = true;
+        else if (!(cutShort(error) && ++corrupted < MOST_CORRUPTED)) throw error;
       }
       onProgress(0);
     }
@@ -162,4 +162,9 @@ export class Line {
 /** Whether a store whose ETag is a CRC32C, as the embedded one's is, has other bytes than `crc` stands for. */
 export function differs(etag: string, crc: number): boolean {
   return /^[0-9a-f]{8}$/.test(etag) && etag !== hex32(crc);
+}
+
+/** Whether the embedded store got too few bytes: it gave up a connection that slept, and wants them again. */
+function cutShort(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 'size-mismatch';
 }
