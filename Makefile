@@ -1,5 +1,5 @@
 # One word a task. Each does its own set-up: all that must be there is Python 3.11+, Node 20+, make and git.
-.PHONY: run dev check check-python check-web test unit e2e bench build types lock clean
+.PHONY: run dev check check-python check-web test test-web unit e2e bench build types lock clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= $(shell scripts/python)
@@ -23,9 +23,12 @@ check-python: .venv/.test
 check-web: web/node_modules/.ready
 	cd web && npm run check
 
-test: check $(PAGE) .venv/.browser ## everything: checks, page tests, server tests, end-to-end tests
-	cd web && npm test
+test: ## everything: checks, page tests, server tests, end-to-end tests
+	+$(MAKE) --no-print-directory --jobs=2 --output-sync=target check test-web $(PAGE) .venv/.browser
 	.venv/bin/pytest
+
+test-web: web/node_modules/.ready
+	cd web && npm test
 
 unit: .venv/.test web/node_modules/.ready ## the tests that need no browser
 	.venv/bin/pytest --ignore tests/e2e
