@@ -38,7 +38,12 @@ export const PhotoRowView = memo(function PhotoRowView({ photoId }: { photoId: s
         />
       )}
       <div className="row-foot">
-        <span className="row-words" data-cause={group === 'failed' || undefined}>
+        {/* The server's own sentences are English, whatever the page speaks. */}
+        <span
+          className="row-words"
+          data-cause={group === 'failed' || undefined}
+          lang={row.status === 'FAILED' && row.errorMessage !== null ? 'en' : undefined}
+        >
           {words}
         </span>
         <span className="row-figures">
