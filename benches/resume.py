@@ -7,6 +7,7 @@ For each interruption: the bytes of the files, those that arrived whole, those o
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -37,6 +38,7 @@ OFFLINE = 60.0
 ASLEEP = 80.0
 """Seconds; URLs live for 60."""
 PATIENCE = 900.0
+RESULTS = Path(__file__).parent / "results" / "resume.json"
 CHOSEN = tuple(os.environ.get("RESUME", "").split(","))
 
 
@@ -86,7 +88,7 @@ class Case:
 
 
 def measure() -> dict[str, Any]:
-    """The account of each interruption; RESUME names some alone, by how they begin."""
+    """The account of each interruption. RESUME names some alone, by how they begin; the others' figures stay."""
     cases: dict[str, tuple[Callable[[Case], None], int, int, dict[str, str]]] = {
         "tab_closed_1000_photos": (tab_closed, PHOTOS, 0, {}),
         "tab_closed_1_gb": (tab_closed, 0, HUGE, {}),
@@ -98,7 +100,8 @@ def measure() -> dict[str, Any]:
         "dropped_in_another_profile": (another_profile, SOME, LARGE, {}),
         "known_1000_photos_in_another_profile": (known, PHOTOS, 0, {}),
     }
-    found: dict[str, Any] = {}
+    kept: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found = {name: kept[name] for name in cases if name in kept and not name.startswith(CHOSEN)}
     with sync_playwright() as playwright:
         for name, (interrupt, small, large, settings) in cases.items():
             if not name.startswith(CHOSEN):
@@ -110,6 +113,7 @@ def measure() -> dict[str, Any]:
                 interrupt(case)
                 found[name] = _account(case)
                 found[name]["seconds"] = round(time.perf_counter() - began, 1)
+                found[name]["when"] = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime())
     found["holds"] = {
         "no_byte_that_had_arrived_was_sent_again": not any(each["sent_again_bytes"] for each in found.values()),
         "no_photo_lost": not any(each["lost"] for each in found.values()),
