@@ -285,11 +285,11 @@ async def test_a_stream_comes_frame_by_frame_from_another_process(pair: tuple[So
 async def test_a_poll_that_is_given_up_elsewhere_is_noticed_at_once(pair: tuple[SockJS, SockJS]) -> None:
     here, there = pair
     assert await post(here, "/0/s/xhr") == (200, "o\n")
-    poll = call(there, "POST", "/0/s/xhr")
-    while not poll.taken:  # noqa: ASYNC110 - until it waits
-        await asyncio.sleep(0)
-    # By the same way, so that it comes after the first one.
-    assert await post(there, "/0/s/xhr") == (200, OCCUPIED)
+    # Whichever of the two comes first waits; once the other has been answered, that is known.
+    polls = [call(there, "POST", "/0/s/xhr") for _ in range(2)]
+    done, _ = await asyncio.wait({poll.task for poll in polls}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
+    poll, refused = sorted(polls, key=lambda each: each.task in done)
+    assert (await refused.status(), await refused.piece()) == (200, OCCUPIED)
     poll.hang_up()
     await poll.done()
     async with asyncio.timeout(PATIENCE):
