@@ -34,9 +34,13 @@ class Lane:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._through.wait()
-        with suppress(OSError):
+        try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to)
             await asyncio.gather(self._pump(reader, to_server), self._pump(from_server, writer))
+        except OSError:
+            writer.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the lane is taken down
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
