@@ -24,9 +24,10 @@ _LENGTH: Final = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULT
 _CHUNKED: Final = re.compile(rb"^transfer-encoding: *chunked", re.IGNORECASE | re.MULTILINE)
 # The system behind a socket takes over what fits: little, so that what the sender sees is the line and not its buffers.
 _BUFFER: Final = 64 * 1024
-_BLOCK: Final = 16 * 1024
-_UNDER_WAY: Final = 256
-_LATE: Final = 0.02
+_UNDER_WAY: Final = 128
+# A busy machine wakes nobody on time: what was slept too long is made up for, and what is not worth a sleep is owed.
+_LATE: Final = 0.1
+_OWED: Final = 0.005
 
 
 @dataclass
@@ -184,7 +185,7 @@ class Line:
         """Wait until so many bytes have had their time on the line, behind all that came before."""
         now = time.monotonic()
         self._free = max(self._free, now - _LATE) + size / self.weather.bytes_per_second
-        if self._free > now:
+        if self._free - now > _OWED:
             await asyncio.sleep(self._free - now)
 
     async def _through(
@@ -205,7 +206,7 @@ class Line:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_UNDER_WAY)
         arriving = asyncio.create_task(_arrive(under_way, sink))
         try:
-            while data := await source.read(_BLOCK):
+            while data := await source.read(_BUFFER):
                 if shaped:
                     await self._pass(len(data))
                 await under_way.put((time.monotonic() + self.weather.latency / 2, data))
