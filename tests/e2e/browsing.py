@@ -61,7 +61,7 @@ class Tab:
         cdp = self.devtools()
         data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
-            cdp.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data})
+            cdp.send("Input.dispatchDragEvent", {"type": kind, "x": 180, "y": 400, "data": data})
         cdp.detach()
 
     def devtools(self) -> CDPSession:
