@@ -82,7 +82,7 @@ def test_l1_the_timeline_and_its_pages(client: Client) -> None:
 def test_l3_many_go_to_the_trash_come_back_and_are_gone_for_good(client: Client) -> None:
     photos = library(client)
     under_way = client.declare(("slow.jpg", 9))["items"][0]["photoId"]
-    new, old, noon, undated = (photos[name] for name in ("new.jpg", "old.jpg", "noon.jpg", "undated.jpg"))
+    new, old, undated = (photos[name] for name in ("new.jpg", "old.jpg", "undated.jpg"))
 
     for _ in range(2):
         assert many(client, "trash", new, old, undated, under_way, UNKNOWN) == sorted([new, old, undated])
