@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import httpx
-from PIL import Image
-from tests.pictures import jpeg
+from tests.pictures import dated, jpeg
 from tests.running import Client
 
 UNKNOWN = "ph_unknown"
 
 
-def dated(taken: str, seed: int) -> bytes:
-    """A JPEG of a NIKON D90 that was taken at `taken`."""
-    exif = Image.Exif()
-    exif[0x010F], exif[0x0110] = "NIKON CORPORATION", "NIKON D90"
-    exif.get_ifd(0x8769)[0x9003] = taken
-    out = io.BytesIO()
-    Image.open(io.BytesIO(jpeg(seed=seed))).save(out, "JPEG", exif=exif)
-    return out.getvalue()
-
-
 def library(client: Client) -> dict[str, str]:
     """Four photos, by name their ids."""
     pictures = {
-        "new.jpg": dated("2024:05:04 23:59:59", 1),
-        "old.jpg": dated("2023:12:31 08:00:00", 2),
-        "noon.jpg": dated("2024:05:04 12:00:00", 3),
+        "new.jpg": dated("2024:05:04 23:59:59", seed=1),
+        "old.jpg": dated("2023:12:31 08:00:00", seed=2),
+        "noon.jpg": dated("2024:05:04 12:00:00", seed=3),
         "undated.jpg": jpeg(seed=4),
     }
     found = {}
