@@ -170,6 +170,8 @@ def test_the_viewer_and_the_grid_by_keys_alone(server: Server, person: Client, o
     expect(viewer).to_have_attribute("aria-label", "d0-1.jpg")
     expect(viewer.get_by_text("2 of 21")).to_be_visible()
     viewer.get_by_role("button", name="Undo").click()
+    expect(viewer).to_have_attribute("aria-label", "d0-0.jpg")
+    page.keyboard.press("ArrowRight")
     expect(viewer.get_by_text("3 of 22")).to_be_visible()
     page.keyboard.press("Escape")
     expect(viewer).to_have_count(0)
