@@ -16,6 +16,11 @@ export const libraryNews: LibraryNews = {
   },
 };
 
+/** Done when whatever is shown is as the server has it. */
+export async function refreshShown(): Promise<void> {
+  await Promise.all([...shown].map((shelf) => shelf.refresh(true)));
+}
+
 /** The photos of the library or the trash that match `search`; the component renders anew with each change of them. */
 export function useShelf(place: Place, search: string): Shelf {
   const shelf = useMemo(() => {

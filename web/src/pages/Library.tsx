@@ -3,7 +3,6 @@ import { useStore } from 'zustand';
 import { sentenceOf } from '../lib/api/errors';
 import type { Place } from '../lib/api/photos';
 import { groupingFor } from '../lib/photos/layout';
-import { usePhotoActions } from '../hooks/usePhotoActions';
 import { useSelection } from '../hooks/useSelection';
 import { useShelf } from '../hooks/useShelf';
 import { useTexts } from '../hooks/useTexts';
@@ -21,7 +20,6 @@ export function Library(props: { place: Place; search: string; onClear: () => vo
   const { place, search, onClear, onPick } = props;
   const say = useTexts();
   const shelf = useShelf(place, search);
-  const actions = usePhotoActions(shelf);
   const selecting = useSelection(shelf, place, search);
   const { days, error } = shelf;
   const chosen = useStore(settingsStore, (settings) => settings.grouping);
@@ -93,9 +91,9 @@ export function Library(props: { place: Place; search: string; onClear: () => vo
           returned={returned}
         />
       )}
-      <SelectionBar place={place} total={total} selecting={selecting} actions={actions} />
+      <SelectionBar place={place} total={total} selecting={selecting} />
       {position !== null && position >= 0 && (
-        <PhotoViewer shelf={shelf} place={place} position={position} actions={actions} onShow={show} onClose={close} />
+        <PhotoViewer shelf={shelf} place={place} position={position} onShow={show} onClose={close} />
       )}
     </main>
   );

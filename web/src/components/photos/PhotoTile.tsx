@@ -38,11 +38,12 @@ export const PhotoTile = memo(function PhotoTile(props: {
       role="gridcell"
       aria-colindex={column + 1}
       aria-selected={selected}
-      style={{ width: size, height: size, ...(placeholder && { backgroundImage: `url(${placeholder})` }) }}
+      style={{ width: size, height: size }}
     >
       <button
         type="button"
         className="tile-open"
+        style={placeholder === null ? undefined : { backgroundImage: `url(${placeholder})` }}
         data-position={position}
         tabIndex={reachable ? 0 : -1}
         aria-label={photo ? say('library.open', { name }) : say('library.fetchingOne')}

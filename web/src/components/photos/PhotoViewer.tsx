@@ -1,9 +1,9 @@
 import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
-import type { PhotoActions } from '../../hooks/usePhotoActions';
 import { useTexts } from '../../hooks/useTexts';
 import { STEP, useZoom } from '../../hooks/useZoom';
 import type { Place } from '../../lib/api/photos';
 import type { Shelf } from '../../lib/photos/shelf';
+import { download, restore, trash } from '../../photoActions';
 import { IconButton } from '../icons';
 import { Notices } from '../layout/Notices';
 import { ViewerDetails } from './ViewerDetails';
@@ -17,11 +17,10 @@ export function PhotoViewer(props: {
   shelf: Shelf;
   place: Place;
   position: number;
-  actions: PhotoActions;
   onShow: (position: number) => void;
   onClose: (position: number) => void;
 }) {
-  const { shelf, place, position, actions, onShow, onClose } = props;
+  const { shelf, place, position, onShow, onClose } = props;
   const say = useTexts();
   const dialog = useRef<HTMLDialogElement>(null);
   const stage = useRef<HTMLDivElement>(null);
@@ -64,11 +63,11 @@ export function PhotoViewer(props: {
   const takeAway = async () => {
     if (!photo || busy) return;
     setBusy(true);
-    await (place === 'trash' ? actions.restore : actions.trash)([photo.photoId]);
+    await (place === 'trash' ? restore : trash)([photo.photoId]);
     setBusy(false);
   };
-  const download = () => {
-    if (photo) void actions.download([photo.photoId]);
+  const save = () => {
+    if (photo) void download([photo.photoId]);
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -110,7 +109,7 @@ export function PhotoViewer(props: {
       i: () => {
         setDetails(!details);
       },
-      d: download,
+      d: save,
       ...(place === 'library' && { Delete: () => void takeAway() }),
     };
     const act = keys[event.key];
@@ -159,7 +158,7 @@ export function PhotoViewer(props: {
             setDetails(!details);
           }}
         />
-        <IconButton icon="download" label={say('viewer.download')} disabled={!photo} onClick={download} />
+        <IconButton icon="download" label={say('viewer.download')} disabled={!photo} onClick={save} />
         <IconButton
           icon={place === 'trash' ? 'restore' : 'trash'}
           label={say(place === 'trash' ? 'viewer.restore' : 'viewer.trash')}

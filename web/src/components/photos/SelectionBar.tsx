@@ -1,16 +1,16 @@
 import { useEffect, useRef, useState } from 'react';
 import { useTexts } from '../../hooks/useTexts';
-import type { PhotoActions } from '../../hooks/usePhotoActions';
 import type { Selecting } from '../../hooks/useSelection';
 import type { Place } from '../../lib/api/photos';
+import { download as downloadAll, remove, restore, trash } from '../../photoActions';
 import { Icon, IconButton, type IconName } from '../icons';
 
 // Said once somebody rests, not with each photo of a range.
 const SAID_AFTER_MS = 500;
 
 /** How many photos are selected, and what one may do with them; over the page's own bar for as long as there are any. */
-export function SelectionBar(props: { place: Place; total: number; selecting: Selecting; actions: PhotoActions }) {
-  const { place, total, selecting, actions } = props;
+export function SelectionBar(props: { place: Place; total: number; selecting: Selecting }) {
+  const { place, total, selecting } = props;
   const { selected, all, drop, clear } = selecting;
   const say = useTexts();
   const count = selected.ids.size;
@@ -27,7 +27,7 @@ export function SelectionBar(props: { place: Place; total: number; selecting: Se
   const download = async () => {
     const ended = (downloading.current = new AbortController());
     setBegun(0);
-    await actions.download([...selected.ids], ended.signal, setBegun);
+    await downloadAll([...selected.ids], ended.signal, setBegun);
     setBegun(null);
   };
   const button = (icon: IconName, label: string, onClick: () => void, disabled = busy) => (
@@ -54,11 +54,11 @@ export function SelectionBar(props: { place: Place; total: number; selecting: Se
                   () => downloading.current?.abort(),
                   false,
                 )}
-            {place === 'library' && button('trash', say('selection.trash'), () => void apply(actions.trash))}
-            {place === 'trash' && button('restore', say('selection.restore'), () => void apply(actions.restore))}
+            {place === 'library' && button('trash', say('selection.trash'), () => void apply(trash))}
+            {place === 'trash' && button('restore', say('selection.restore'), () => void apply(restore))}
             {place === 'trash' &&
               button('close', say('selection.remove'), () => {
-                if (window.confirm(say('selection.removeSure', { count }))) void apply(actions.remove);
+                if (window.confirm(say('selection.removeSure', { count }))) void apply(remove);
               })}
           </span>
         </div>

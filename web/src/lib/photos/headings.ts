@@ -15,8 +15,8 @@ export function sectionTitle(
   const date = new Date(`${key.length === 7 ? `${key}-01` : key}T00:00:00Z`);
   if (key.length === 7)
     return { title: dateText(date, { month: 'long', year: 'numeric', timeZone: 'UTC' }), note: null };
-  const day = dateText(date, { dateStyle: 'full', timeZone: 'UTC' });
-  if (place === 'library') return { title: day, note: null };
+  if (place === 'library') return { title: dateText(date, { dateStyle: 'full', timeZone: 'UTC' }), note: null };
+  const day = dateText(date, { dateStyle: 'long', timeZone: 'UTC' });
   // The whole day is told as gone when its first photo goes: nobody should come too late.
   const left = Math.max(0, Math.ceil((date.getTime() + trashDays * DAY_MS - now) / DAY_MS));
   return { title: say('trash.deletedOn', { day }), note: say('trash.daysLeft', { count: left }) };

@@ -98,7 +98,7 @@ export class Shelf {
   /** Ask anew at once; done when what is in sight is as the server has it. */
   async refresh(whole = false): Promise<void> {
     if (whole) this.again = 'whole';
-    await this.refreshing;
+    while (this.refreshing) await this.refreshing;
     const how = this.again ?? 'changed';
     this.again = null;
     this.refreshed = Date.now();
@@ -131,8 +131,9 @@ export class Shelf {
 
   /** A new timeline, with what is in sight by it: shown at once, so that nothing is empty in between. */
   private async renew(whole: boolean): Promise<void> {
+    const { signal } = this.closed;
     try {
-      const timeline = await this.port.timeline(this.closed.signal);
+      const timeline = await this.port.timeline(signal);
       const days = new Days(timeline.days);
       const loaded: Loaded = new Map();
       if (!whole)
@@ -151,6 +152,7 @@ export class Shelf {
           asked.add(nameOf(wanted));
           await this.fetch(days, loaded, wanted);
         }
+      if (signal.aborted) return;
       // Somebody may have looked elsewhere meanwhile.
       for (const { who, seen, sight } of sights) if (this.sights.get(who) === seen) this.sights.set(who, sight);
       this.days = days;
@@ -159,7 +161,7 @@ export class Shelf {
       this.outdated = false;
       this.error = null;
     } catch (error) {
-      if (this.closed.signal.aborted) return;
+      if (signal.aborted) return;
       this.error = error;
     }
     this.changed();
