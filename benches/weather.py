@@ -11,22 +11,23 @@ import random
 import re
 import socket
 import struct
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
+
+from tests.servers.beside import Beside
 
 _LENGTH: Final = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 _CHUNKED: Final = re.compile(rb"^transfer-encoding: *chunked", re.IGNORECASE | re.MULTILINE)
 # The system behind a socket takes over what fits: little, so that what the sender sees is the line and not its buffers.
 _BUFFER: Final = 64 * 1024
-_BLOCK: Final = 16 * 1024
-_UNDER_WAY: Final = 256
-_LATE: Final = 0.02
+_UNDER_WAY: Final = 128
+# A busy machine wakes nobody on time: what was slept too long is made up for, and what is not worth a sleep is owed.
+_LATE: Final = 0.1
+_OWED: Final = 0.005
 
 
 @dataclass
@@ -69,37 +70,25 @@ class Line:
         self._chance = random.Random(seed)
         self._free = 0.0
         self._server: asyncio.Server
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._beside = Beside()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def open(self) -> None:
-        self._thread.start()
+        self._beside.start()
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self.port = listening.getsockname()[1]
-        started: Future[asyncio.Server] = asyncio.run_coroutine_threadsafe(self._listen(listening), self._loop)
-        self._server = started.result(10)
+        self._server = self._beside.do(self._listen(listening))
 
     def close(self) -> None:
-        ended: Future[None] = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
-        ended.result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._beside.loop.call_soon_threadsafe(self._server.close)
+        self._beside.stop()
 
     async def _listen(self, listening: socket.socket) -> asyncio.Server:
         return await asyncio.start_server(self._serve, sock=listening, limit=_BUFFER)
-
-    async def _end(self) -> None:
-        self._server.close()
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream: asyncio.StreamWriter | None = None
@@ -196,7 +185,7 @@ class Line:
         """Wait until so many bytes have had their time on the line, behind all that came before."""
         now = time.monotonic()
         self._free = max(self._free, now - _LATE) + size / self.weather.bytes_per_second
-        if self._free > now:
+        if self._free - now > _OWED:
             await asyncio.sleep(self._free - now)
 
     async def _through(
@@ -217,7 +206,7 @@ class Line:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_UNDER_WAY)
         arriving = asyncio.create_task(_arrive(under_way, sink))
         try:
-            while data := await source.read(_BLOCK):
+            while data := await source.read(_BUFFER):
                 if shaped:
                     await self._pass(len(data))
                 await under_way.put((time.monotonic() + self.weather.latency / 2, data))

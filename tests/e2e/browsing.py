@@ -124,7 +124,7 @@ def drop(page: Page, *paths: Path) -> None:
     cdp = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
-        cdp.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 400, "data": data})
+        cdp.send("Input.dispatchDragEvent", {"type": kind, "x": 180, "y": 400, "data": data})
     cdp.detach()
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
+
+from tests.servers.beside import Beside
 
 WEBSOCKET = r"^GET /ws(/\S*)? .*upgrade: *websocket"
 SOCKJS = r"^\w+ /ws/"
@@ -45,8 +45,7 @@ class Proxy:
         """Seconds that every request waits before it goes on."""
         self.port = 0
         self._server: asyncio.Server
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._beside = Beside()
 
     @property
     def url(self) -> str:
@@ -80,7 +79,7 @@ class Proxy:
     def release(self) -> None:
         """Let those go on that are held, and hold no more."""
         self._held = None
-        self._loop.call_soon_threadsafe(self._released.set)
+        self._beside.loop.call_soon_threadsafe(self._released.set)
 
     def heal(self) -> None:
         """No more trouble."""
@@ -89,8 +88,7 @@ class Proxy:
 
     def cut(self, pattern: str) -> None:
         """Break the connections whose request's head matches."""
-        done: Future[None] = asyncio.run_coroutine_threadsafe(self._cut(pattern), self._loop)
-        done.result(10)
+        self._beside.do(self._cut(pattern))
 
     def count(self, pattern: str) -> int:
         """How many requests came whose head matches."""
@@ -101,28 +99,17 @@ class Proxy:
         return sum(bool(re.search(pattern, head, re.IGNORECASE | re.DOTALL)) for head in list(self._open.values()))
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        started: Future[asyncio.Server] = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
-        self._server = started.result(10)
+        self._beside.start()
+        self._server = self._beside.do(self._listen())
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:
-        ended: Future[None] = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
-        ended.result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._beside.loop.call_soon_threadsafe(self._server.close)
+        self._beside.stop()
 
     async def _listen(self) -> asyncio.Server:
         return await asyncio.start_server(self._serve, self._host, 0, limit=_CHUNK)
-
-    async def _end(self) -> None:
-        self._server.close()
-        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _cut(self, pattern: str) -> None:
         tasks = [t for t, head in self._open.items() if re.search(pattern, head, re.IGNORECASE | re.DOTALL)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Final, Self
+from typing import Final, Self
+
+from tests.servers.beside import Beside
 
 _CHUNK: Final = 64 * 1024
 
@@ -34,9 +34,13 @@ class Lane:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._through.wait()
-        with suppress(OSError):
+        try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to)
             await asyncio.gather(self._pump(reader, to_server), self._pump(from_server, writer))
+        except OSError:
+            writer.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the lane is taken down
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
@@ -53,41 +57,27 @@ class Lanes:
     """Lanes on a thread of their own, for whoever waits for processes."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._beside = Beside()
 
     def to(self, port: int) -> Lane:
         """A new lane to the server at this port."""
         lane = Lane(port)
-        self._do(lane.open())
+        self._beside.do(lane.open())
         return lane
 
     def cut(self, *lanes: Lane) -> None:
         """Nothing goes through these any more."""
         for lane in lanes:
-            self._do(lane.let(through=False))
+            self._beside.do(lane.let(through=False))
 
     def mend(self, *lanes: Lane) -> None:
         """All goes through again."""
         for lane in lanes:
-            self._do(lane.let(through=True))
+            self._beside.do(lane.let(through=True))
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beside.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._do(_end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-
-async def _end() -> None:
-    while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._beside.stop()

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiClient, serverAnswers } from '../src/lib/api/client';
-import { NetworkError } from '../src/lib/api/errors';
+import { ApiError, NetworkError } from '../src/lib/api/errors';
 import { UploadApi } from '../src/lib/api/upload';
 import type { Put } from '../src/lib/s3/multipart';
 import { refusalOf } from '../src/lib/s3/refusal';
@@ -29,6 +29,11 @@ const putOverFetch: Put = async (url, body, { signal, onProgress }) => {
   onProgress(body.size);
   return (response.headers.get('etag') ?? '').replaceAll('"', '');
 };
+
+function answerOf({ status }: Response): number {
+  if (status >= 400) throw new ApiError(status, `http-${status}`, 'no');
+  return status;
+}
 
 function photo(name: string, size: number): File {
   const bytes = new Uint8Array(size);
@@ -438,6 +443,15 @@ describe('UploadEngine', () => {
     await until(() => failures.has('ph_1'));
     expect(server.puts.length).toBeLessThan(6);
     expect(server.photos.get('ph_1')?.finalized).toBeNull();
+  });
+
+  it('asks until the server has answered', async () => {
+    await add(photo('a.jpg', 10));
+    await done('ph_1');
+    const wrong = [503, 500];
+    server.fault = () => wrong.shift() ?? null;
+    expect(await engine.ask(() => fetch(`${server.url}/health/live`).then(answerOf))).toBe(200);
+    expect(wrong).toEqual([]);
   });
 
   it('wastes no attempt while the server is away', async () => {

@@ -3,7 +3,7 @@ import { overallPercent } from '../src/components/progress/overall';
 import { rowsOfTab } from '../src/components/progress/tabs';
 import { JobFollower } from '../src/lib/websocket/follow';
 import { type Action, EMPTY, reduce } from '../src/stores/reduce';
-import { canRetry, groupOf, knownJobs, type UploadState } from '../src/stores/rows';
+import { canRetry, groupOf, knownJobs, type PhotoRow, type UploadState } from '../src/stores/rows';
 import { createUploadStore } from '../src/stores/uploadStore';
 import type { Item, JobStatusUpdate, PhotoState, ProgressUpdate, Snapshot } from '../src/types/wire';
 
@@ -290,15 +290,18 @@ describe('sums', () => {
     expect(state.retryable).toBe(rows.filter(canRetry).length);
     const { counts, totals, sending, paused, retryable, speed } = state;
     expect(state.tallies.get(JOB)).toEqual({ counts, totals, sending, paused, retryable, speed });
-    expect(state.totals.work).toBe(counted.reduce((sum, one) => sum + 1_000 * Math.round(one.percent * 10), 0));
+    const done = (one: PhotoRow) => (groupOf(one) === 'failed' ? 1_000 : Math.round(one.percent * 10));
+    expect(state.totals.work).toBe(counted.reduce((sum, one) => sum + 1_000 * done(one), 0));
   });
 
-  it('reach 100 exactly when every photo is in the library', () => {
+  it('reach 100 exactly when nothing is left to do, as the server has it', () => {
     const done = (photoId: string) =>
       progress(photoId, { status: 'COMPLETED', progressPercent: 100, bytesSent: 1_000 });
     const one = after(declared(item('ph_1'), item('ph_2')), events(done('ph_1')));
     expect(overallPercent(one.totals)).toBe(50);
     expect(overallPercent(reduce(one, [events(done('ph_2'))]).totals)).toBe(100);
+    const failed = progress('ph_2', { status: 'FAILED', progressPercent: 30, errorCode: 'damaged-image' });
+    expect(overallPercent(reduce(one, [events(failed)]).totals)).toBe(100);
     expect(overallPercent(EMPTY.totals)).toBe(0);
   });
 });

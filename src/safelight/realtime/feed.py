@@ -11,18 +11,25 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 import orjson
 
 from safelight.realtime.meters import Flushes
 
-if TYPE_CHECKING:
-    from safelight.realtime.reader import Reader
-
 Recovered = Literal["replay", "snapshot"]
 # Readers written to in one turn of the event loop: about a millisecond.
 _WOKEN_AT_ONCE: Final = 100
+
+
+class Follower(Protocol):
+    """Who reads a feed, and keeps its own place in it."""
+
+    def wake(self) -> None:
+        """There may be something new."""
+
+    def close(self) -> None:
+        """There will be nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ class Feed:
         self.interval = 1 / hertz
         self.head = 0
         self.version = 0
-        self.readers: set[Reader] = set()
+        self.readers: set[Follower] = set()
         self._log: deque[Event] = deque(maxlen=backlog)
         self._latest: dict[str, tuple[int, Event]] = {}
         self._released = 0
@@ -144,7 +151,7 @@ class Feed:
         self._loop = asyncio.get_running_loop()
         self._last_release = self._loop.time() - self.interval
         self._waking: asyncio.Handle | None = None
-        self._to_wake: list[Reader] = []
+        self._to_wake: list[Follower] = []
         self._news = False
         self._releasing: asyncio.Handle | None = None
         self._memo: tuple[tuple[object, ...], Batch, int, int] | None = None

@@ -12,6 +12,8 @@ from safelight.ports import Ports
 A = TypeVar("A")
 B = TypeVar("B")
 
+Act = Callable[[], Awaitable[bool]]
+
 DAY: Final = 24 * 3600 * 1000
 # As many rows, or keys, are looked at in one round of one step.
 BATCH: Final = 1_000
@@ -28,7 +30,7 @@ class Finding:
     subject: str
     wrong: str
     remedy: str
-    act: Callable[[], Awaitable[bool]]
+    act: Act
 
 
 @dataclass(frozen=True, slots=True)

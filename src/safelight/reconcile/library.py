@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -12,7 +13,7 @@ from safelight.commands.library import remove
 from safelight.commands.record import erase
 from safelight.domain.photo import THUMBNAIL_SIZES, Photo, thumbnail_key
 from safelight.ports import Doomed, Ports, Task
-from safelight.reconcile.finding import BATCH, DAY, Finding, Page, following, span
+from safelight.reconcile.finding import BATCH, DAY, Act, Finding, Page, following, span
 
 log = structlog.get_logger()
 
@@ -51,11 +52,8 @@ async def audit(ports: Ports, after: str) -> Page:
 async def doomed(ports: Ports, after: str) -> Page:
     """Bytes that no row needs and whose removal was interrupted."""
     items = await ports.db.read(lambda tx: tx.doomed(after, BATCH))
-    findings = [
-        Finding(item.key, "nothing needs these bytes any more", "remove them", partial(_bury, ports, item))
-        for item in items
-    ]
-    return Page(findings, following([item.key for item in items], BATCH))
+    acts = {item.key: partial(_bury, ports, item) for item in items}
+    return _alike(acts, "nothing needs these bytes any more", "remove them")
 
 
 async def trash(ports: Ports, after: str) -> Page:
@@ -63,16 +61,8 @@ async def trash(ports: Ports, after: str) -> Page:
     days = ports.settings.trash_days
     limit = ports.clock() - days * DAY
     photos = await ports.db.read(lambda tx: tx.trashed_before(limit, after, BATCH))
-    findings = [
-        Finding(
-            photo.id,
-            f"it has been in the trash for more than {days} days",
-            "delete it for good",
-            partial(_remove, ports, photo),
-        )
-        for photo in photos
-    ]
-    return Page(findings, following([photo.id for photo in photos], BATCH))
+    acts = {photo.id: partial(_remove, ports, photo) for photo in photos}
+    return _alike(acts, f"it has been in the trash for more than {days} days", "delete it for good")
 
 
 async def events(ports: Ports, after: str) -> Page:
@@ -80,11 +70,8 @@ async def events(ports: Ports, after: str) -> Page:
     days = ports.settings.event_days
     before = ports.clock() - days * DAY
     jobs = await ports.db.read(lambda tx: tx.jobs_with_old_events(before, after, BATCH))
-    findings = [
-        Finding(job, f"it ended more than {days} days ago", "forget its events", partial(_trim, ports, job, before))
-        for job in jobs
-    ]
-    return Page(findings, following(jobs, BATCH))
+    acts = {job: partial(_trim, ports, job, before) for job in jobs}
+    return _alike(acts, f"it ended more than {days} days ago", "forget its events")
 
 
 async def sign_ins(ports: Ports, after: str) -> Page:  # noqa: ARG001 - they are forgotten all at once
@@ -94,6 +81,12 @@ async def sign_ins(ports: Ports, after: str) -> Page:  # noqa: ARG001 - they are
     if not count:
         return Page([])
     return Page([Finding("sign-ins", f"{count} have expired", "forget them", partial(_forget, ports, now))])
+
+
+def _alike(acts: Mapping[str, Act], wrong: str, remedy: str) -> Page:
+    """A look whose findings differ in nothing but their subject."""
+    findings = [Finding(subject, wrong, remedy, act) for subject, act in acts.items()]
+    return Page(findings, following(list(acts), BATCH))
 
 
 def _silence(photo: Photo, now: int) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.rows import a_photo
 
 from safelight.domain import photo as photos
 from safelight.domain.events import job_status_update, record
@@ -17,18 +18,7 @@ EMPTY = Job(id="job_1", user_id="u", created_at=0, updated_at=0, expires_at=0)
 
 def new(number: int, size: int) -> Photo:
     """A photo that was just declared."""
-    return Photo(
-        id=f"ph_{number}",
-        job_id="job_1",
-        user_id="u",
-        position=number,
-        filename="a.jpg",
-        mime_type="image/jpeg",
-        bytes=size,
-        storage_key=f"originals/ph_{number}.1",
-        created_at=0,
-        updated_at=0,
-    )
+    return a_photo(f"ph_{number}", position=number, bytes=size, created_at=0, updated_at=0)
 
 
 def sent(photo: Photo, share: float) -> Photo:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.rows import a_photo
 
 from safelight.domain import photo as photos
 from safelight.domain.events import record
@@ -64,18 +65,7 @@ class Lives(RuleBasedStateMachine):
     @rule(size=st.integers(0, 20_000_000), duplicate=st.booleans())
     def declare(self, size: int, duplicate: bool) -> None:
         number = len(self.photos)
-        row = Photo(
-            id=f"ph_{number}",
-            job_id="job_1",
-            user_id="u",
-            position=number,
-            filename="a.jpg",
-            mime_type="image/jpeg",
-            bytes=size,
-            storage_key=photos.storage_key(f"ph_{number}", 1),
-            created_at=self.now,
-            updated_at=self.now,
-        )
+        row = a_photo(f"ph_{number}", position=number, bytes=size, created_at=self.now, updated_at=self.now)
         if size == 0:
             row = photos.fail(row, EmptyFile(), self.now)
         elif duplicate:

@@ -60,8 +60,9 @@ export class TallyDraft {
       this.totals.bytesSent += sign * row.bytesSent;
     }
     this.totals.weight += sign * weight;
-    // In tenths, which are whole: a sum that is added to and taken from must not drift.
-    this.totals.work += sign * weight * Math.round(row.percent * 10);
+    // In tenths, which are whole: a sum that is added to and taken from must not drift. Nothing is left to do for one that
+    // has failed, as the server counts it too.
+    this.totals.work += sign * weight * (group === 'failed' ? 1000 : Math.round(row.percent * 10));
   }
 
   done(): Tally {

@@ -1,7 +1,7 @@
 import type { UploadState } from '../../stores/rows';
 import { NOTHING, type Tally, type Totals } from '../../stores/tally';
 
-/** The percent of all rows together, weighed by bytes: 100 only when every photo is in the library. */
+/** The percent of all rows together, weighed by bytes: 100 only when nothing is left to do for any. */
 export function overallPercent({ weight, work }: Totals): number {
   return weight > 0 ? work / weight / 10 : 0;
 }

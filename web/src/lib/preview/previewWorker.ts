@@ -1,3 +1,4 @@
+import { inTurn } from '../inTurn';
 import { findPreview, type Preview } from './find';
 import type { PreviewAnswer, PreviewRequest } from './previews';
 
@@ -5,16 +6,7 @@ import type { PreviewAnswer, PreviewRequest } from './previews';
 const AS_IT_IS = 48 * 1024;
 const EDGE = 132;
 
-// One after another: this must not take turns from what is being sent.
-let turn = Promise.resolve();
-
-self.onmessage = ({ data }: MessageEvent<PreviewRequest>) => {
-  turn = turn
-    .then(() => answer(data))
-    .then((message) => {
-      self.postMessage(message);
-    });
-};
+self.onmessage = inTurn(answer);
 
 async function answer({ id, file }: PreviewRequest): Promise<PreviewAnswer> {
   try {

@@ -1,16 +1,8 @@
+import { inTurn } from '../inTurn';
 import type { WorkerAnswer, WorkerRequest } from './checksum';
 import { checksumHere } from './checksum';
 
-// One after another: two big reads at once only make both slower.
-let turn = Promise.resolve();
-
-self.onmessage = ({ data }: MessageEvent<WorkerRequest>) => {
-  turn = turn
-    .then(() => answer(data))
-    .then((message) => {
-      self.postMessage(message);
-    });
-};
+self.onmessage = inTurn(answer);
 
 async function answer({ id, blob }: WorkerRequest): Promise<WorkerAnswer> {
   try {

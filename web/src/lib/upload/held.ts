@@ -2,7 +2,7 @@ import { PART_SIZE } from '../s3/multipart';
 import type { Declared } from './declare';
 import type { Original } from './original';
 import { Lane } from './scheduler';
-import type { Plan } from './transfer';
+import type { Plan } from './plan';
 
 /** A photo whose file this page holds. */
 export interface Held {

@@ -5,7 +5,7 @@ import { combineCrc32c, hex32 } from './crc32c';
 import { freshUntil } from './freshness';
 import { differs, type Line, type Target } from './line';
 import { ensureUnchanged } from './original';
-import type { Plan } from './transfer';
+import type { Plan } from './plan';
 
 // Signed just before they are needed, so that none expires unused.
 const URLS_AT_ONCE = 16;

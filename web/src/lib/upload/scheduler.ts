@@ -5,8 +5,6 @@ import { entryOf } from './faults';
 
 // Commands may use one connection more than bytes: sealing a photo sends next to nothing, and should hold no bytes back.
 const SPARE = 1;
-// What a system may have taken over from the browser without having sent it, in bytes: arrived only once it is answered.
-const BUFFERED = 1024 * 1024;
 
 /** One photo's requests among those of all others: each photo gets as many turns as any other. */
 export class Lane {
@@ -103,9 +101,9 @@ export class Scheduler {
       arrived = Math.max(arrived, until);
     };
     try {
-      const done = await work((handed) => {
-        arrive(handed - BUFFERED);
-      });
+      // What a system takes over at once comes in at every beginning alike; only where more begin than end it deceives, and
+      // that is while the limit settles.
+      const done = await work(arrive);
       arrive(bytes);
       this.concurrency.completed(this.now());
       return done;

@@ -1,18 +1,11 @@
-import type { Item } from '../../types/wire';
 import { ApiError } from '../api/errors';
 import { hex32 } from './crc32c';
 import { freshUntil } from './freshness';
 import { Line, type Target, type TransferPorts, type TransferReport } from './line';
 import { MultipartTransfer } from './multipartTransfer';
 import { ensureUnchanged, type Original } from './original';
+import type { Plan } from './plan';
 import type { Lane } from './scheduler';
-
-/** The server's answer to a photo's declaration, as long as its URLs may be used. */
-export interface Plan {
-  item: Item;
-  /** When it came, Unix milliseconds. */
-  at: number;
-}
 
 /**
  * Send a photo's bytes, `inParts` or whole as the server planned it, and finalize it. `plan` is the server's answer to

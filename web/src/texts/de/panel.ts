@@ -54,7 +54,7 @@ export const panel: Texts<typeof english> = {
   'phase.failed': 'Beendet; ohne Angabe von Gründen',
   'phase.held': 'Gesendet, wartet auf die Antwort des Servers',
   'phase.arrived': 'Alles ist angekommen, wartet auf den Abschluss',
-  'phase.elsewhere': 'Nicht von dieser Seite gesendet: anderer Tab, anderes Gerät, oder unvollendet',
+  'phase.elsewhere': 'Anderswo gesendet oder unvollendet',
 
   'row.bar': '{name}: {words}',
   'row.bytes': '{sent} von {size}',

@@ -52,7 +52,7 @@ export const panel = {
   'phase.failed': 'Stopped; no reason was given',
   'phase.held': 'Sent, waiting for the server’s word',
   'phase.arrived': 'All bytes have arrived, waiting to be sealed',
-  'phase.elsewhere': 'Not sent by this page: by another tab or device, or left unfinished',
+  'phase.elsewhere': 'Sent from elsewhere, or left unfinished',
 
   'row.bar': '{name}: {words}',
   'row.bytes': '{sent} of {size}',
