@@ -13,9 +13,6 @@ import type {
 } from '../../types/wire';
 import type { ApiClient } from './client';
 
-/** Most files that one call may declare. */
-export const MAX_FILES = 1_000;
-
 /** The commands and queries of uploads, one function each. */
 export class UploadApi {
   constructor(private readonly client: ApiClient) {}
