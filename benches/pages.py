@@ -34,6 +34,8 @@ class Subject:
     ended: Callable[[], int]
     list: str
     """CSS selector of what scrolls."""
+    at: tuple[int, int] = (180, 400)
+    """Where to drop, pixels."""
     client: Client | None = None
 
 
@@ -97,6 +99,7 @@ def copyparty_page(folder: Path) -> Iterator[Subject]:
             stored=stored,
             ended=stored,
             list="html",
+            at=(180, 200),  # the lower half of the page searches
         )
 
 

@@ -9,13 +9,14 @@ import statistics
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from playwright.sync_api import Browser, CDPSession, Page
 
 # Of all that a trace may hold, the tasks alone: its own weight must not be what is measured.
 _CATEGORIES = ["disabled-by-default-devtools.timeline", "devtools.timeline"]
 _TRACE_KB = 400_000
+LONG = 0.05
 # What browsers themselves call long, as the cross-check.
 _WATCH = """
 window.longTasks = [];
@@ -37,6 +38,14 @@ _FRAMES = """
 """
 
 
+class Task(NamedTuple):
+    """When a task began, how long it took, and how much of a processor it had, in seconds."""
+
+    begin: float
+    seconds: float
+    cpu: float
+
+
 @dataclass
 class Vitals:
     """Watches a page from the block's beginning to its end. Times are seconds of `time.monotonic()`, which Chromium's
@@ -48,8 +57,8 @@ class Vitals:
     heap: list[tuple[float, int]] = field(default_factory=list)
     workers: dict[str, int] = field(default_factory=dict)
     resident: list[int] = field(default_factory=list)
-    tasks: list[tuple[float, float]] = field(default_factory=list)
-    """Begin and length of each task of the page's main thread."""
+    tasks: list[Task] = field(default_factory=list)
+    """What the page's main thread did."""
     observed: list[float] = field(default_factory=list)
     """Lengths of what PerformanceObserver calls long tasks, seconds."""
 
@@ -110,13 +119,17 @@ class Vitals:
             "longest_ms": round(max(gaps), 1),
         }
 
-    def longest(self, since: float, until: float) -> float:
-        """The longest task that began between these times, milliseconds."""
-        return round(max((length for begin, length in self.tasks if since <= begin < until), default=0.0) * 1e3, 1)
-
-    def over(self, since: float, until: float, seconds: float = 0.05) -> int:
-        """How many tasks between these times were longer."""
-        return sum(length > seconds for begin, length in self.tasks if since <= begin < until)
+    def longest(self, since: float, until: float) -> dict[str, float]:
+        """Milliseconds of the longest task that began between these times, the most that one had of a processor, and
+        how many took longer than 50 ms by either measure. On a busy machine tasks also wait for their processor.
+        """
+        those = [task for task in self.tasks if since <= task.begin < until]
+        return {
+            "longest_ms": round(max((task.seconds for task in those), default=0.0) * 1e3, 1),
+            "longest_cpu_ms": round(max((task.cpu for task in those), default=0.0) * 1e3, 1),
+            "over_50_ms": sum(task.seconds > LONG for task in those),
+            "over_50_ms_of_cpu": sum(task.cpu > LONG for task in those),
+        }
 
     def _renderer(self) -> int:
         """The page's own process: of all renderers that which does the work just now."""
@@ -156,7 +169,7 @@ def _streamed(session: CDPSession, handle: str) -> bytes:
             return bytes(found)
 
 
-def _tasks(events: list[dict[str, Any]], pid: int) -> list[tuple[float, float]]:
+def _tasks(events: list[dict[str, Any]], pid: int) -> list[Task]:
     """Whatever the main thread did without a pause."""
     mains = {
         event["tid"]
@@ -164,7 +177,7 @@ def _tasks(events: list[dict[str, Any]], pid: int) -> list[tuple[float, float]]:
         if event.get("name") == "thread_name" and event["pid"] == pid and event["args"]["name"] == "CrRendererMain"
     }
     return [
-        (event["ts"] / 1e6, event["dur"] / 1e6)
+        Task(event["ts"] / 1e6, event["dur"] / 1e6, event.get("tdur", 0) / 1e6)
         for event in events
         if event.get("name") == "RunTask" and event["pid"] == pid and event["tid"] in mains and "dur" in event
     ]

@@ -119,12 +119,12 @@ class Tab:
                 self.events += told if isinstance(told, list) else [told]
 
 
-def drop(page: Page, *paths: Path) -> None:
-    """Drop files and folders onto any page."""
+def drop(page: Page, *paths: Path, at: tuple[int, int] = (180, 400)) -> None:
+    """Drop files and folders onto any page, `at` pixels from its left upper corner."""
     cdp = page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
-        cdp.send("Input.dispatchDragEvent", {"type": kind, "x": 180, "y": 400, "data": data})
+        cdp.send("Input.dispatchDragEvent", {"type": kind, "x": at[0], "y": at[1], "data": data})
     cdp.detach()
 
 
