@@ -59,5 +59,5 @@ async function sendWhole(photoId: string, plan: Plan | null, line: Line): Promis
   }
   line.report.bytes(size);
   line.report.phase('finishing');
-  await line.ask(() => api.finalize(photoId, { checksum: `crc32c:${hex32(crc)}` }, line.signal));
+  await line.seal(photoId, { checksum: `crc32c:${hex32(crc)}` });
 }
