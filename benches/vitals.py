@@ -136,11 +136,11 @@ class Vitals:
         before = self._renderers()
         self.page.evaluate("for (const end = performance.now() + 300; performance.now() < end; );")
         after = self._renderers()
-        return max(after, key=lambda pid: after[pid] - before.get(pid, 0.0))
+        return max(after, key=lambda pid: after[pid] - before.get(pid, after[pid]))
 
-    def _renderers(self) -> dict[int, float]:
+    def _renderers(self) -> dict[int, int]:
         found = self._browser.send("SystemInfo.getProcessInfo")["processInfo"]
-        return {each["id"]: each["cpuTime"] for each in found if each["type"] == "renderer"}
+        return {each["id"]: _cpu_ticks(each["id"]) for each in found if each["type"] == "renderer"}
 
     def _traced(self) -> list[dict[str, Any]]:
         done: list[dict[str, Any]] = []
@@ -158,6 +158,11 @@ def private_bytes(pid: int) -> int:
     """Memory that a process has for itself alone."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _streamed(session: CDPSession, handle: str) -> bytes:
