@@ -15,7 +15,7 @@ from typing import Any
 
 NAMES = ["jobs", "thumbnails", "ingest", "memory", "fanout", "signing", "broker"]
 # Minutes long, and of no figure in the README: run when named.
-NAMED = ["faults", "crowds", "browsers", "shown", "disasters", "scaling", "database", "uplink", "resume"]
+NAMED = ["faults", "crowds", "browsers", "shown", "disasters", "scaling", "database", "uplink", "resume", "page"]
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -23,8 +23,9 @@ from benches.wire import Counter, counted
 from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.postgres import PostgresDatabase
 from safelight.adapters.sql.sqlite import SqliteDatabase
-from safelight.commands import identity, jobs, uploads, work
+from safelight.commands import identity, jobs, work
 from safelight.commands.jobs import File
+from safelight.commands.sealing import Sent, finalize
 from safelight.domain.photo import Developed, Photo, Stage
 from safelight.ports import Database, ObjectStore, Ports, StoredObject, Task
 from safelight.settings import Settings
@@ -105,7 +106,7 @@ async def _counting(database: Database, folder: Path, counter: Counter) -> dict[
 
 def _steps(ports: Ports, user_id: str) -> dict[str, Callable[[Photo], Awaitable[Any]]]:
     return {
-        "finalize": lambda photo: uploads.finalize(ports, user_id, photo.id),
+        "finalize": lambda photo: finalize(ports, user_id, Sent(photo.id)),
         "claim": lambda photo: work.claim(ports, Task(photo.id, photo.job_id, photo.attempt), "bench"),
         "stage": lambda photo: work.enter(ports, [(photo, Stage.METADATA), (photo, Stage.THUMBNAILS)], "bench"),
         "publish": lambda photo: work.publish(ports, photo, _DEVELOPED, "bench"),

@@ -89,7 +89,7 @@ def nginx(folder: Path) -> Iterator[Rival]:
             }}
         """)
     )
-    with _running([binary, "-p", str(folder), "-c", str(configuration)], folder, port):
+    with running([binary, "-p", str(folder), "-c", str(configuration)], folder, port):
         yield Rival(port, _puts, lambda: _empty(files))
 
 
@@ -136,7 +136,7 @@ def http2(folder: Path, server_port: int) -> Iterator[int]:
             }}
         """)
     )
-    with _running([binary, "-p", str(folder), "-c", str(configuration)], folder, port):
+    with running([binary, "-p", str(folder), "-c", str(configuration)], folder, port):
         yield port
 
 
@@ -147,7 +147,7 @@ def copyparty(folder: Path, *, checksum: bool = True) -> Iterator[Rival]:
     files.mkdir(parents=True)
     command = [str(bench_python()), "-m", "copyparty", "-q", "--no-crt", "-i", "127.0.0.1", "-p", str(port)]
     command += ["-v", f"{files}::A", *([] if checksum else ["--put-ck", "no"])]
-    with _running(command, folder, port):
+    with running(command, folder, port):
         yield Rival(port, _puts, lambda: _empty(files))
 
 
@@ -181,7 +181,7 @@ def tuspyserver(folder: Path) -> Iterator[Rival]:
         connection.close()
         return requests
 
-    with _running(command, folder, port):
+    with running(command, folder, port):
         yield Rival(port, prepare, lambda: _empty(files))
 
 
@@ -206,7 +206,7 @@ def _empty(folder: Path) -> None:
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
+def running(command: list[str], folder: Path, port: int) -> Iterator[None]:
     home = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")}
     home.pop("PYTHONPATH", None)
     with (folder / "log").open("w") as log:

@@ -14,6 +14,7 @@ from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.app.running import sandbox_of
 from safelight.commands import identity, jobs, uploads
 from safelight.commands.jobs import File
+from safelight.commands.sealing import Sent, finalize
 from safelight.domain.checksum import Checksum
 from safelight.domain.photo import Photo
 from safelight.ports import Ports
@@ -47,14 +48,8 @@ class World:
         return parts
 
     async def finalize(self, photo: Photo, parts: list[tuple[int, str]], checksum: str | None = None) -> None:
-        await uploads.finalize(
-            self.ports,
-            self.user_id,
-            photo.id,
-            upload_id=photo.upload_id,
-            parts=parts or None,
-            checksum=Checksum.parse(checksum) if checksum else None,
-        )
+        wanted = Checksum.parse(checksum) if checksum else None
+        await finalize(self.ports, self.user_id, Sent(photo.id, photo.upload_id, parts or None, wanted))
 
     async def ended(self, photo: Photo) -> Photo:
         async with asyncio.timeout(30):

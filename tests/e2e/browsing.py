@@ -58,11 +58,7 @@ class Tab:
 
     def drop(self, *paths: Path) -> None:
         """Drop files and folders onto the page, as the system's file manager does."""
-        cdp = self.devtools()
-        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-        for kind in ("dragEnter", "dragOver", "drop"):
-            cdp.send("Input.dispatchDragEvent", {"type": kind, "x": 180, "y": 400, "data": data})
-        cdp.detach()
+        drop(self.page, *paths)
 
     def devtools(self) -> CDPSession:
         return self.page.context.new_cdp_session(self.page)
@@ -123,11 +119,25 @@ class Tab:
                 self.events += told if isinstance(told, list) else [told]
 
 
+def drop(page: Page, *paths: Path, at: tuple[int, int] = (180, 400)) -> None:
+    """Drop files and folders onto any page, `at` pixels from its left upper corner."""
+    cdp = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        cdp.send("Input.dispatchDragEvent", {"type": kind, "x": at[0], "y": at[1], "data": data})
+    cdp.detach()
+
+
 def visit(page: Page, url: str, person: Client, forced: str | None = None) -> Page:
-    """Open the page and sign in by password; `forced` names the only transport that it may take."""
+    """Open the page, collecting what it is told, and sign in; `forced` names the only transport that it may take."""
     page.add_init_script(COLLECT)
     if forced:
         page.add_init_script(f"localStorage.setItem('safelight.transports', '{forced}')")
+    return sign_in(page, url, person)
+
+
+def sign_in(page: Page, url: str, person: Client) -> Page:
+    """Open the page and sign in by password."""
     page.goto(url)
     page.get_by_label("E-mail address").fill(person.email)
     page.get_by_label("Password").fill("correct horse")

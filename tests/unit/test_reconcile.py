@@ -19,6 +19,7 @@ from safelight.adapters.memory import MemoryBroker
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.commands import identity, jobs, library, uploads, work
 from safelight.commands.jobs import File
+from safelight.commands.sealing import Sent, finalize
 from safelight.domain.photo import Developed, Photo, PhotoStatus, Stage
 from safelight.errors import StoreUnavailable
 from safelight.ports import Doomed, Grant, Ports, Task
@@ -52,7 +53,7 @@ class World:
 
     async def store_whole(self, photo: Photo) -> None:
         await self.put(photo)
-        await uploads.finalize(self.ports, self.user_id, photo.id)
+        await finalize(self.ports, self.user_id, Sent(photo.id))
 
     async def put_parts(self, photo: Photo, *numbers: int) -> None:
         assert photo.part_size

@@ -12,8 +12,9 @@ from tests.pictures import jpeg
 
 from safelight.app.opening import close_ports, open_ports
 from safelight.app.running import sandbox_of
-from safelight.commands import identity, jobs, uploads
+from safelight.commands import identity, jobs
 from safelight.commands.jobs import File
+from safelight.commands.sealing import Sent, finalize
 from safelight.domain.photo import Photo, PhotoStatus
 from safelight.ports import Grant, LocalStore, Ports
 from safelight.processing.sandbox import Sandbox
@@ -54,7 +55,7 @@ async def stored(ports: Ports, count: int) -> list[str]:
     for photo, picture in zip(declared.photos, pictures, strict=True):
         async with store.receive(Grant("PUT", photo.storage_key, photo.bytes)) as sink:
             await sink.write(picture)
-        await uploads.finalize(ports, user.id, photo.id)
+        await finalize(ports, user.id, Sent(photo.id))
     return [photo.id for photo in declared.photos]
 
 

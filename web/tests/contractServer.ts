@@ -30,6 +30,8 @@ export class ContractServer {
   readonly photos = new Map<string, Stored>();
   readonly puts: string[] = [];
   readonly signed: number[] = [];
+  /** How many photos were finalized by each call that takes many. */
+  readonly together: number[] = [];
   fault: Fault = () => null;
   /** Most PUTs that were being answered at one time. */
   mostAtOnce = 0;
@@ -141,6 +143,8 @@ export class ContractServer {
     const [, kind, id = '', what] = /^\w+ \/\w+\/([\w-]+)(?:\/(\w+))?(?:\/(\w+))?$/.exec(call) ?? [];
     const photo = this.photos.get(id);
     if (call.endsWith('/health/live')) json(response, 200, { status: 'ok' });
+    else if (call === 'POST /commands/upload/finalize')
+      this.finalizeAll(response, (body as { items: (FinalizeMultipartUploadRequest & { photoId: string })[] }).items);
     else if (kind === 'upload-jobs') this.declare(response, (body as { files: FileIn[] }).files);
     else if (!photo) problem(response, 404, 'not-found', 'There is nothing here under that name, or it is not yours.');
     else if (what === 'urls') this.sign(response, id, photo, body as { partNumbers?: number[] });
@@ -207,14 +211,29 @@ export class ContractServer {
   }
 
   private finalize(response: ServerResponse, id: string, photo: Stored, body: FinalizeMultipartUploadRequest): void {
+    const wrong = this.sealed(id, photo, body);
+    if (wrong) problem(response, wrong.status, wrong.code, wrong.detail);
+    else response.writeHead(204).end();
+  }
+
+  private finalizeAll(response: ServerResponse, those: (FinalizeMultipartUploadRequest & { photoId: string })[]): void {
+    const items = those.map(({ photoId, ...body }) => {
+      const photo = this.photos.get(photoId);
+      const wrong = photo ? this.sealed(photoId, photo, body) : { status: 404, code: 'not-found', detail: 'Not here.' };
+      return wrong ? { photoId, problem: wrong } : { photoId };
+    });
+    this.together.push(items.length);
+    json(response, 200, { items });
+  }
+
+  private sealed(id: string, photo: Stored, body: FinalizeMultipartUploadRequest) {
     const count = photo.file.bytes <= PART ? 0 : Math.ceil(photo.file.bytes / PART);
     if (count > 0 && body.uploadId !== `up_${id}_${photo.upload}`)
-      problem(response, 409, 'upload-gone', 'This upload id is not the photo’s present one.');
-    else if (count > 0 && body.parts?.length !== count) problem(response, 422, 'part-mismatch', 'Parts are missing.');
-    else {
-      photo.finalized = body;
-      response.writeHead(204).end();
-    }
+      return { status: 409, code: 'upload-gone', detail: 'This upload id is not the photo’s present one.' };
+    if (count > 0 && body.parts?.length !== count)
+      return { status: 422, code: 'part-mismatch', detail: 'Parts are missing.' };
+    photo.finalized = body;
+    return null;
   }
 }
 

@@ -13,7 +13,8 @@ from typing import Final
 
 import structlog
 
-from safelight.commands.uploads import QUIET, finalize
+from safelight.commands.sealing import Sent, finalize
+from safelight.commands.uploads import QUIET
 from safelight.domain.photo import AWAITING_BYTES, photo_of_key
 from safelight.errors import SafelightError
 from safelight.ports import Ports
@@ -64,7 +65,7 @@ class Arrivals:
             photo = await self._ports.db.read(lambda tx: tx.photo(photo_id))
             # A multipart upload is sealed by finalizing alone, which its client, or the reconciler, did.
             if photo and photo.status in AWAITING_BYTES and not photo.multipart:
-                await finalize(self._ports, None, photo.id)
+                await finalize(self._ports, None, Sent(photo.id))
         except SafelightError as error:
             words.info("told by the store, and not finalized", code=error.code, reason=error.message)
         except Exception:  # noqa: BLE001 - told, and others go on

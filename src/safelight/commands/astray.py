@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from safelight.commands.record import commit, locked
-from safelight.commands.uploads import finalize, record_stored
+from safelight.commands.sealing import Sealed, Sent, finalize, record_stored
 from safelight.domain import photo as photos
 from safelight.domain.photo import AWAITING_BYTES, Photo
 from safelight.domain.plan import Parts
@@ -46,11 +46,11 @@ async def mend(ports: Ports, photo_id: str) -> bool:
         return False
     how = await look(ports, photo)
     if how is Astray.SEALED and (stored := await ports.store.head(photo.storage_key)):
-        await record_stored(ports, photo, stored)
+        await record_stored(ports, Sealed(photo, stored))
     elif how is Astray.WHOLE and photo.upload_id:
         parts = await ports.store.list_parts(photo.storage_key, photo.upload_id)
         named = [(part.part_number, part.etag) for part in parts]
-        await finalize(ports, None, photo.id, upload_id=photo.upload_id, parts=named)
+        await finalize(ports, None, Sent(photo.id, photo.upload_id, named))
     elif how is Astray.FORGOTTEN:
         await _begin_anew(ports, photo)
     return how is not None

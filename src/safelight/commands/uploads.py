@@ -1,32 +1,28 @@
-"""One photo's upload: its URLs, its end, and its owner's change of mind."""
+"""One photo's upload: its URLs, and its owner's change of mind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
 from safelight.commands.jobs import retry_photos
-from safelight.commands.record import Change, announce, bury, bytes_of, commit, locked, queue
+from safelight.commands.record import announce, bury, bytes_of, commit, locked
 from safelight.domain import photo as photos
-from safelight.domain.checksum import Checksum
 from safelight.domain.events import Recorded
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus
 from safelight.domain.plan import Parts
 from safelight.errors import (
     AlreadyStored,
-    ChecksumMismatch,
     Conflict,
     FieldError,
     NotFound,
-    PartMismatch,
     PartNumberInvalid,
     PhotoError,
-    SizeMismatch,
     UploadGone,
 )
-from safelight.ports import Doomed, Ports, SignedUrl, StoredObject, WriteTransaction
+from safelight.ports import Doomed, Ports, SignedUrl, WriteTransaction
 
 log = structlog.get_logger()
 
@@ -76,7 +72,7 @@ def sign(ports: Ports, photo: Photo, part_numbers: Sequence[int] | None = None) 
 async def renew_urls(ports: Ports, user_id: str, photo_id: str, part_numbers: Sequence[int] | None) -> Urls:
     """Sign more parts of a photo that awaits bytes, or sign anew what has expired."""
     photo = await _mine(ports, user_id, photo_id)
-    _awaiting_bytes(photo)
+    ensure_awaiting_bytes(photo)
     for index, number in enumerate(part_numbers or ()):
         if not 1 <= number <= (photo.part_count or 0):
             raise PartNumberInvalid(
@@ -84,44 +80,6 @@ async def renew_urls(ports: Ports, user_id: str, photo_id: str, part_numbers: Se
                 errors=[FieldError(f"partNumbers[{index}]", "no such part")],
             )
     return sign(ports, photo, part_numbers or None)
-
-
-async def finalize(
-    ports: Ports,
-    user_id: str | None,
-    photo_id: str,
-    *,
-    upload_id: str | None = None,
-    parts: Sequence[tuple[int, str]] | None = None,
-    checksum: Checksum | None = None,
-) -> None:
-    """Seal the object, compare it with what was declared, and queue the photo for processing.
-
-    Returns once the object and the row are durable. Finalizing again what is stored changes nothing.
-    """
-    photo = await _mine(ports, user_id, photo_id)
-    if photo.status in (PhotoStatus.PROCESSING, PhotoStatus.COMPLETED):
-        return
-    _awaiting_bytes(photo)
-    if photo.multipart:
-        of, named = _all_parts(photo, upload_id, parts)
-        stored = await ports.store.complete_multipart(photo.storage_key, of, named, photo.bytes)
-    else:
-        stored = await ports.store.complete_single(photo.storage_key)
-    await record_stored(ports, photo, stored, checksum)
-
-
-async def record_stored(ports: Ports, photo: Photo, stored: StoredObject, checksum: Checksum | None = None) -> None:
-    """The object of a photo that awaits bytes is sealed: note it, have it processed; raises what is wrong with it."""
-    problem = _difference(photo, stored, checksum)
-    recorded = await ports.db.write(lambda tx: _store(tx, photo, stored, checksum, problem, ports.clock()))
-    if recorded is None:
-        return
-    await announce(ports, [recorded])
-    if problem:
-        await bury(ports, [Doomed(photo.storage_key, upload=False)])
-        raise problem
-    await queue(ports, [photo])
 
 
 async def cancel_photo(ports: Ports, user_id: str, photo_id: str) -> None:
@@ -184,72 +142,9 @@ async def _mine(ports: Ports, user_id: str | None, photo_id: str) -> Photo:
     return photo
 
 
-def _awaiting_bytes(photo: Photo) -> None:
+def ensure_awaiting_bytes(photo: Photo) -> None:
+    """AlreadyStored or UploadGone where there is nothing to be sent of it."""
     if photo.status in (PhotoStatus.PROCESSING, PhotoStatus.COMPLETED):
         raise AlreadyStored
     if photo.status not in AWAITING_BYTES:
         raise UploadGone
-
-
-def _all_parts(
-    photo: Photo, upload_id: str | None, parts: Sequence[tuple[int, str]] | None
-) -> tuple[str, list[tuple[int, str]]]:
-    """The parts in order, once it is certain that they are all there and nothing else is."""
-    if photo.upload_id is None or upload_id != photo.upload_id:
-        raise UploadGone("This upload id is not the photo's present one. Ask for the stored parts to learn it.")
-    named = dict(parts or ())
-    count = photo.part_count or 0
-    if beyond := sorted(number for number in named if not 1 <= number <= count):
-        raise PartNumberInvalid(f"There is no part {beyond[0]} in this upload; its parts run from 1 to {count}.")
-    if missing := [number for number in range(1, count + 1) if number not in named]:
-        raise PartMismatch(
-            f"{len(missing)} of {count} parts are missing, the first is part {missing[0]}."
-            " Send them, then finalize with all parts.",
-            errors=[FieldError("parts", f"part {number} is missing") for number in missing[:100]],
-        )
-    return photo.upload_id, sorted(named.items())
-
-
-def _difference(photo: Photo, stored: StoredObject, checksum: Checksum | None) -> PhotoError | None:
-    if stored.size != photo.bytes:
-        return SizeMismatch(
-            f"{stored.size:,} bytes were stored, but {photo.bytes:,} were declared. Send the file again from the start."
-        )
-    if checksum and checksum.algorithm == "crc32c" and stored.crc32c not in (None, checksum.digest):
-        return ChecksumMismatch()
-    return None
-
-
-def _store(
-    tx: WriteTransaction,
-    seen: Photo,
-    stored: StoredObject,
-    checksum: Checksum | None,
-    problem: PhotoError | None,
-    now: int,
-) -> Recorded | None:
-    job = tx.lock_job(seen.job_id)
-    before = tx.photo(seen.id)
-    if job is None or before is None or before.storage_key != seen.storage_key:
-        return None
-    if before.status not in AWAITING_BYTES:
-        if before.terminal and before.stored_at is None:
-            tx.doom([Doomed(seen.storage_key, upload=False)])
-        return None
-    # A photo finalized before any progress was noted has been uploading nonetheless.
-    uploading = photos.receive(before, before.bytes, now)
-    changes: list[Change] = [(before, uploading)]
-    if problem:
-        tx.doom([Doomed(seen.storage_key, upload=False)])
-        changes.append((uploading, photos.fail(uploading, problem, now, bytes_usable=False)))
-    else:
-        after = photos.store(uploading, stored.crc32c or _crc32c(checksum), now)
-        if checksum and checksum.algorithm == "sha256":
-            # VERIFYING compares the content hash, so a checksum of that kind is kept there.
-            after = replace(after, content_hash=str(checksum))
-        changes.append((uploading, after))
-    return commit(tx, job, changes, now)
-
-
-def _crc32c(checksum: Checksum | None) -> str | None:
-    return checksum.digest if checksum and checksum.algorithm == "crc32c" else None

@@ -95,6 +95,14 @@ class FinalizeIn(Wire):
     checksum: Annotated[str, StringConstraints(max_length=128)] | None = None
 
 
+class SentIn(FinalizeIn):
+    photo_id: Identifier
+
+
+class FinalizeManyIn(Wire):
+    items: Annotated[list[SentIn], Field(min_length=1, max_length=1_000)]
+
+
 class ProgressIn(Wire):
     photo_id: Identifier
     bytes_sent: Size
@@ -368,3 +376,14 @@ class Problem(Wire):
     detail: str
     code: str
     errors: list[ProblemField] = []
+
+
+class FinalizedOut(Wire):
+    """A photo that is stored; with `problem`, one that is not, and what its own finalize would have answered."""
+
+    photo_id: str
+    problem: Problem | None = None
+
+
+class FinalizedManyOut(Wire):
+    items: list[FinalizedOut]

@@ -6,16 +6,20 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from safelight import queries
-from safelight.commands import astray, uploads
+from safelight.commands import astray, sealing, uploads
 from safelight.commands.progress import ProgressBoard
 from safelight.domain.checksum import Checksum
 from safelight.errors import FieldError, Invalid, UploadGone
 from safelight.http.edge import BEGINS, Caller, TheirPorts, problems, signed
-from safelight.http.errors import invalid
+from safelight.http.errors import invalid, problem
 from safelight.http.jobs import part_urls
 from safelight.http.models import (
+    FinalizedManyOut,
+    FinalizedOut,
     FinalizeIn,
+    FinalizeManyIn,
     PartsOut,
+    Problem,
     ProgressBatchIn,
     StoredPartOut,
     UrlsIn,
@@ -31,6 +35,19 @@ async def report_progress(request: Request, caller: Caller, body: ProgressBatchI
     """How much of one photo, or of many, was sent: best effort, only the newest count matters."""
     board: ProgressBoard = request.app.state.board
     await board.report(caller.user_id, counts_of(body))
+
+
+@router.post("/commands/upload/finalize", response_model_exclude_none=True)
+async def finalize_many(ports: TheirPorts, caller: Caller, body: FinalizeManyIn) -> FinalizedManyOut:
+    """The bytes of all these are sent: as the call for one, and what is wrong with one keeps no other back."""
+    those = [_sent(item.photo_id, item) for item in body.items]
+    found = await sealing.finalize_all(ports, caller.user_id, those)
+    return FinalizedManyOut(
+        items=[
+            FinalizedOut(photo_id=sent.photo_id, problem=Problem.model_validate(problem(error)) if error else None)
+            for sent, error in zip(those, found, strict=True)
+        ]
+    )
 
 
 @router.post(
@@ -53,15 +70,7 @@ async def renew_urls(
 @router.post("/commands/upload/{photo_id}/finalize", status_code=204, responses=problems(409, 507))
 async def finalize(ports: TheirPorts, caller: Caller, photo_id: str, body: FinalizeIn | None = None) -> None:
     """The bytes are all sent: 204 once they are stored whole, durably, and queued for processing."""
-    body = body or FinalizeIn()
-    await uploads.finalize(
-        ports,
-        caller.user_id,
-        photo_id,
-        upload_id=body.upload_id,
-        parts=[(part.part_number, part.etag.strip('"')) for part in body.parts] if body.parts is not None else None,
-        checksum=_checksum(body.checksum) if body.checksum else None,
-    )
+    await sealing.finalize(ports, caller.user_id, _sent(photo_id, body or FinalizeIn()))
 
 
 @router.post("/commands/upload/{photo_id}/cancel", status_code=204, responses=problems(409))
@@ -108,5 +117,10 @@ def counts_of(body: object) -> dict[str, int]:
     return {given.photo_id: given.bytes_sent}
 
 
-def _checksum(text: str) -> Checksum:
-    return Checksum.parse(text)
+def _sent(photo_id: str, body: FinalizeIn) -> sealing.Sent:
+    return sealing.Sent(
+        photo_id,
+        body.upload_id,
+        [(part.part_number, part.etag.strip('"')) for part in body.parts] if body.parts is not None else None,
+        Checksum.parse(body.checksum) if body.checksum else None,
+    )

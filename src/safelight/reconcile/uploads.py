@@ -10,7 +10,8 @@ import structlog
 from safelight.commands import astray
 from safelight.commands.astray import Astray
 from safelight.commands.jobs import close_declaration
-from safelight.commands.uploads import QUIET, expire_uploads, finalize
+from safelight.commands.sealing import Sent, finalize
+from safelight.commands.uploads import QUIET, expire_uploads
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, photo_of_key
 from safelight.errors import NotUploaded, PhotoError, UploadExpired
@@ -126,7 +127,7 @@ async def _waiting(ports: Ports, keys: list[str]) -> list[Photo]:
 
 async def _finalize(ports: Ports, photo: Photo) -> bool:
     try:
-        await finalize(ports, None, photo.id)
+        await finalize(ports, None, Sent(photo.id))
     except NotUploaded:
         return False  # cancelled or expired since, and its bytes with it
     except PhotoError as error:

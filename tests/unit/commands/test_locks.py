@@ -13,9 +13,10 @@ import pytest
 from safelight.adapters.sql.sqlite import SqliteDatabase
 from safelight.adapters.sql.writing import SqlWrite
 from safelight.app.opening import close_ports, open_ports
-from safelight.commands import identity, jobs, uploads, work
+from safelight.commands import identity, jobs, work
 from safelight.commands.jobs import File
 from safelight.commands.progress import ProgressBoard
+from safelight.commands.sealing import Sent, finalize
 from safelight.domain.job import Job
 from safelight.domain.photo import Photo, Stage
 from safelight.ports import Grant, LocalStore, Ports, ReadTransaction, Task, WriteTransaction
@@ -105,7 +106,7 @@ async def test_stages_of_many_jobs_lock_them_in_order(watched: tuple[Ports, Watc
     for photo in found:
         async with store.receive(Grant("PUT", photo.storage_key, photo.bytes)) as sink:
             await sink.write(bytes(100))
-        await uploads.finalize(ports, user_id, photo.id)
+        await finalize(ports, user_id, Sent(photo.id))
         held = await work.claim(ports, Task(photo.id, photo.job_id, 1), "w")
         assert held
         leased.append(held)

@@ -17,6 +17,7 @@ from safelight.app.opening import close_ports, open_ports
 from safelight.commands import identity, jobs, record, uploads
 from safelight.commands.jobs import File
 from safelight.commands.progress import ProgressBoard
+from safelight.commands.sealing import Sent, finalize
 from safelight.domain.checksum import Checksum
 from safelight.domain.photo import Photo, PhotoStatus
 from safelight.errors import ChecksumMismatch
@@ -73,9 +74,9 @@ async def _every_command(ports: Ports) -> list[Photo]:
     await board.flush()
     await board.report(user.id, {fine.id: 50})
     await board.flush()
-    await uploads.finalize(ports, user.id, fine.id)
+    await finalize(ports, user.id, Sent(fine.id))
     with pytest.raises(ChecksumMismatch):
-        await uploads.finalize(ports, user.id, wrong.id, checksum=Checksum.parse("crc32c:00000000"))
+        await finalize(ports, user.id, Sent(wrong.id, checksum=Checksum.parse("crc32c:00000000")))
     await jobs.retry_job(ports, user.id, declared.job.id)
     await uploads.cancel_photo(ports, user.id, other.id)
     return sorted(await ports.db.read(lambda tx: tx.photos_of_job(declared.job.id)), key=lambda photo: photo.position)

@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/commands/upload/finalize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finalize Many
+         * @description The bytes of all these are sent: as the call for one, and what is wrong with one keeps no other back.
+         */
+        post: operations["finalize_many_commands_upload_finalize_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/commands/upload/{photo_id}/urls": {
         parameters: {
             query?: never;
@@ -939,6 +959,25 @@ export interface components {
             /** Checksum */
             checksum?: string | null;
         };
+        /** FinalizeManyIn */
+        FinalizeManyIn: {
+            /** Items */
+            items: components["schemas"]["SentIn"][];
+        };
+        /** FinalizedManyOut */
+        FinalizedManyOut: {
+            /** Items */
+            items: components["schemas"]["FinalizedOut"][];
+        };
+        /**
+         * FinalizedOut
+         * @description A photo that is stored; with `problem`, one that is not, and what its own finalize would have answered.
+         */
+        FinalizedOut: {
+            /** Photoid */
+            photoId: string;
+            problem?: components["schemas"]["Problem"] | null;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -1429,6 +1468,17 @@ export interface components {
             eventName: string;
             s3?: components["schemas"]["Entity"] | null;
         };
+        /** SentIn */
+        SentIn: {
+            /** Uploadid */
+            uploadId?: string | null;
+            /** Parts */
+            parts?: components["schemas"]["PartIn"][] | null;
+            /** Checksum */
+            checksum?: string | null;
+            /** Photoid */
+            photoId: string;
+        };
         /** SignedInOut */
         SignedInOut: {
             /** Token */
@@ -1614,6 +1664,60 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or is not yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finalize_many_commands_upload_finalize_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinalizeManyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinalizedManyOut"];
+                };
             };
             /** @description No valid identity. */
             401: {

@@ -11,6 +11,7 @@ export type PartUrl = Schemas['PartUrlOut'];
 export type Urls = Schemas['UrlsOut'];
 export type StoredParts = Schemas['PartsOut'];
 export type FinalizeMultipartUploadRequest = Schemas['FinalizeIn'];
+export type Finalized = Schemas['FinalizedOut'];
 export type Job = Schemas['JobOut'];
 export type Jobs = Schemas['JobsOut'];
 export type Snapshot = Schemas['SnapshotOut'];

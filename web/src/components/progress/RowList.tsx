@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useMemo, useRef } from 'react';
+import { useCallback, useMemo, useRef } from 'react';
 import { useTexts } from '../../hooks/useTexts';
 import { useShown, useUploads } from '../../hooks/useUploads';
 import { PhotoRowView } from './PhotoRowView';
@@ -15,12 +15,14 @@ export function RowList({ tab, job }: { tab: Tab; job: string | null }) {
   // Who is in the tab changes with `membership` alone; rows follow themselves.
   // eslint-disable-next-line react-hooks/exhaustive-deps
   const ids = useMemo(() => rowsOfTab(store.getState(), tab, job), [store, tab, job, membership]);
+  // Another function would have all rows measured anew.
+  const keyOf = useCallback((index: number) => ids[index] ?? index, [ids]);
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useVirtualizer({
     count: ids.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    getItemKey: (index) => ids[index] ?? index,
+    getItemKey: keyOf,
     overscan: 6,
   });
 

@@ -21,13 +21,13 @@ export class ApiClient {
 
   /** The JSON answered, undefined for 204. Throws ApiError, NetworkError, or an AbortError of `signal`. */
   async call<T>(path: string, ask: Ask = {}): Promise<T> {
-    const text = await (await this.fetch(path, ask)).text();
+    const text = await this.withToken((token) => this.send(path, ask, token, (response) => response.text()));
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
   /** The body answered, byte for byte. Throws like `call`. */
   fetch(path: string, ask: Ask = {}): Promise<Blob> {
-    return this.withToken((token) => this.send(path, ask, token));
+    return this.withToken((token) => this.send(path, ask, token, (response) => response.blob()));
   }
 
   private async withToken<T>(work: (token: string) => Promise<T>): Promise<T> {
@@ -40,11 +40,10 @@ export class ApiClient {
     }
   }
 
-  private async send(path: string, ask: Ask, token: string): Promise<Blob> {
-    let response: Response;
-    let body: Blob;
+  private async send<T>(path: string, ask: Ask, token: string, read: (response: Response) => Promise<T>): Promise<T> {
+    let refusal: ApiError;
     try {
-      response = await fetch(this.server + path + search(ask.query), {
+      const response = await fetch(this.server + path + search(ask.query), {
         method: ask.method ?? 'GET',
         headers: {
           authorization: `Bearer ${token}`,
@@ -54,14 +53,13 @@ export class ApiClient {
         ...(ask.body && { body: JSON.stringify(ask.body) }),
         ...(ask.signal && { signal: ask.signal }),
       });
-      body = await response.blob();
+      if (response.ok) return await read(response);
+      refusal = problemOf(response.status, await response.text(), retryAfter(response.headers.get('retry-after')));
     } catch (error) {
       ask.signal?.throwIfAborted();
       throw new NetworkError(`${path}: no answer`, { cause: error });
     }
-    if (!response.ok)
-      throw problemOf(response.status, await body.text(), retryAfter(response.headers.get('retry-after')));
-    return body;
+    throw refusal;
   }
 }
 

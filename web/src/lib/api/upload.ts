@@ -2,6 +2,7 @@ import type {
   CreateJob,
   EventsSince,
   FileIn,
+  Finalized,
   FinalizeMultipartUploadRequest,
   Item,
   JobCreated,
@@ -12,9 +13,6 @@ import type {
   Urls,
 } from '../../types/wire';
 import type { ApiClient } from './client';
-
-/** Most files that one call may declare. */
-export const MAX_FILES = 1_000;
 
 /** The commands and queries of uploads, one function each. */
 export class UploadApi {
@@ -37,6 +35,11 @@ export class UploadApi {
 
   finalize(photoId: string, body: FinalizeMultipartUploadRequest, signal?: AbortSignal): Promise<void> {
     return this.client.call(`/commands/upload/${photoId}/finalize`, { method: 'POST', body, signal });
+  }
+
+  /** Finalize up to 1,000 photos; what is wrong with one, its own call would have answered. */
+  finalizeAll(items: (FinalizeMultipartUploadRequest & { photoId: string })[]): Promise<{ items: Finalized[] }> {
+    return this.client.call('/commands/upload/finalize', { method: 'POST', body: { items } });
   }
 
   storedParts(photoId: string, signal?: AbortSignal): Promise<StoredParts> {

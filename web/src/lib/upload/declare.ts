@@ -1,10 +1,13 @@
 import type { FileIn, Item } from '../../types/wire';
 import { NetworkError } from '../api/errors';
 import { mapInTurns } from './breathe';
-import { MAX_FILES, type UploadApi } from '../api/upload';
+import type { UploadApi } from '../api/upload';
 import type { Recognise } from './known';
 import { type Patience, persist } from './retry';
 import type { SourceFile } from './source';
+
+// Fewer than a call may take (1,000): its answer, and all that follows from it, is one task of the page.
+const FILES_A_CALL = 250;
 
 export interface Declared {
   jobId: string;
@@ -34,12 +37,12 @@ export interface Declaring {
   recognise?: Recognise | undefined;
 }
 
-/** Declare a job, or more files of one, a thousand a call. */
+/** Declare a job, or more files of one, some hundred a call. */
 export async function declare(files: readonly SourceFile[], into: Into | null, declaring: Declaring): Promise<void> {
-  let start = into ? 0 : MAX_FILES;
+  let start = into ? 0 : FILES_A_CALL;
   const { jobId, totalCount } = into ?? { jobId: await create(files, declaring), totalCount: 0 };
-  for (; start < files.length; start += MAX_FILES) {
-    const chunk = files.slice(start, start + MAX_FILES);
+  for (; start < files.length; start += FILES_A_CALL) {
+    const chunk = files.slice(start, start + FILES_A_CALL);
     const described = await describe(chunk, declaring);
     const items = await addFiles(jobId, described, totalCount + start, declaring);
     declaring.onDeclared({ jobId, items, files: chunk, described });
@@ -48,7 +51,7 @@ export async function declare(files: readonly SourceFile[], into: Into | null, d
 
 async function create(files: readonly SourceFile[], declaring: Declaring): Promise<string> {
   const { api, patience, onDeclared } = declaring;
-  const first = files.slice(0, MAX_FILES);
+  const first = files.slice(0, FILES_A_CALL);
   const key = randomKey();
   const described = await describe(first, declaring);
   const created = await persist(

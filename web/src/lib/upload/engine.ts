@@ -5,9 +5,10 @@ import { declare, type Declared, type Into } from './declare';
 import type { EnginePorts } from './enginePorts';
 import { failureOf } from './faults';
 import { type Held, heldOf, targetOf } from './held';
-import type { Sending } from './line';
+import type { Sending, TransferPorts } from './line';
 import { Lineup } from './lineup';
 import { type Patience, persist } from './retry';
+import { sealingTogether } from './sealing';
 import type { SourceFile } from './source';
 import { SpeedBoard } from './speed';
 import { transfer } from './transfer';
@@ -25,9 +26,11 @@ export class UploadEngine {
   private readonly ended = new AbortController();
   private calls = 0;
   private readonly speeds: SpeedBoard;
+  private readonly line: TransferPorts;
 
   constructor(private readonly ports: EnginePorts) {
     this.speeds = new SpeedBoard(ports.report);
+    this.line = { ...ports, seal: sealingTogether({ ...ports, signal: this.ended.signal }) };
   }
 
   /** Whether anything would be lost if the page were closed now. */
@@ -217,7 +220,7 @@ export class UploadEngine {
         report.bytes(held.photoId, sent);
       },
     };
-    transfer(held.photoId, held.original, plan, held.inParts, held.lane, this.ports, reports, abort.signal).then(
+    transfer(held.photoId, held.original, plan, held.inParts, held.lane, this.line, reports, abort.signal).then(
       () => {
         if (held.abort === abort) this.rest(held, null);
       },

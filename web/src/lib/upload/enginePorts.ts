@@ -2,6 +2,7 @@ import type { UploadApi } from '../api/upload';
 import type { Declared } from './declare';
 import type { Recognise } from './known';
 import type { Sending, TransferPorts } from './line';
+import type { SealingPorts } from './sealing';
 
 /** What this page is doing with a photo. */
 export type Phase = Sending | 'paused' | 'cancelling' | 'failed';
@@ -16,8 +17,10 @@ export interface EngineReport {
   retried: (photoId: string, status: 'QUEUED' | 'PROCESSING') => void;
 }
 
-export interface EnginePorts extends TransferPorts {
-  api: TransferPorts['api'] & Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot' | 'cancelPhoto' | 'retryPhoto'>;
+export interface EnginePorts extends Omit<TransferPorts, 'seal'> {
+  api: TransferPorts['api'] &
+    SealingPorts['api'] &
+    Pick<UploadApi, 'createJob' | 'addFiles' | 'snapshot' | 'cancelPhoto' | 'retryPhoto'>;
   report: EngineReport;
   /** Finds what the library has already, so that it is not sent. */
   recognise?: Recognise;

@@ -1,3 +1,4 @@
+import type { FinalizeMultipartUploadRequest } from '../../types/wire';
 import { ApiError, HeldBack, NetworkError } from '../api/errors';
 import type { UploadApi } from '../api/upload';
 import type { Put, PutOptions } from '../s3/multipart';
@@ -8,12 +9,14 @@ import { faultOf, Stopped, type Waiting } from './faults';
 import { ensureReadable, ensureUnchanged, type Original } from './original';
 import { type Patience, persist } from './retry';
 import type { Lane, Scheduler } from './scheduler';
+import type { Seal } from './sealing';
 
 /** What this page is doing with a photo's bytes. */
 export type Sending = 'waiting' | 'sending' | 'finishing' | Waiting;
 
 export interface TransferPorts {
-  api: Pick<UploadApi, 'urls' | 'storedParts' | 'finalize'>;
+  api: Pick<UploadApi, 'urls' | 'storedParts'>;
+  seal: Seal;
   put: Put;
   checksum: Checksum;
   scheduler: Scheduler;
@@ -73,6 +76,11 @@ export class Line {
         }),
       this.patience,
     );
+  }
+
+  /** Finalize the photo. */
+  seal(photoId: string, body: FinalizeMultipartUploadRequest): Promise<void> {
+    return persist(() => this.ports.seal(photoId, body, this.signal), this.patience);
   }
 
   /**

@@ -196,7 +196,7 @@ export class MultipartTransfer {
     const parts = this.parts.map(({ partNumber, etag }) => ({ partNumber, etag: etag ?? '' }));
     const whole = this.parts.reduce((crc, part) => combineCrc32c(crc, part.crc ?? 0, part.end - part.start), 0);
     const checksum = `crc32c:${hex32(whole)}`;
-    await line.ask(() => line.ports.api.finalize(this.photoId, { uploadId, parts, checksum }, line.signal));
+    await line.seal(this.photoId, { uploadId, parts, checksum });
   }
 }
 

@@ -1,3 +1,9 @@
+import { breathe } from './breathe';
+
+// For each file that is asked for the page stands still until the browser has looked at the disk, half a millisecond
+// or more, and answers that have piled up come without a pause between them.
+const ASKED_AT_ONCE = 16;
+
 /** A file to be sent, with its path within the folder that was chosen, if one was. */
 export interface SourceFile {
   file: File;
@@ -59,16 +65,22 @@ export async function filesOfDrop(
     }
   };
 
-  await Promise.all(entries.map(take));
-  onFound(gathered.files.length);
+  const takeAll = async (found: readonly (FileSystemEntry | File)[]): Promise<void> => {
+    for (let start = 0; start < found.length; start += ASKED_AT_ONCE) {
+      await Promise.all(found.slice(start, start + ASKED_AT_ONCE).map(take));
+      await breathe();
+    }
+    onFound(gathered.files.length);
+  };
+
+  await takeAll(entries);
   for (let folder = folders.pop(); folder; folder = folders.pop()) {
     const reader = folder.createReader();
-    // Browsers give a hundred entries at a time, and an empty list at the end.
+    // Browsers give some hundred entries at a time, and an empty list at the end.
     for (;;) {
       const batch = await orUnreadable(folder, readBatch(reader));
       if (!batch?.length) break;
-      await Promise.all(batch.map(take));
-      onFound(gathered.files.length);
+      await takeAll(batch);
     }
   }
   inOrder(gathered.files);

@@ -33,6 +33,8 @@ export async function transfer(
 async function sendWhole(photoId: string, plan: Plan | null, line: Line): Promise<void> {
   const { api } = line.ports;
   const { file, size } = line.original;
+  // Of a file, unlike of a slice, Chromium asks the disk whenever its size is read or it is handed on.
+  const whole = file.slice(0, size);
   const signed = (url: string, headers: Target['headers'], at: number) => ({
     url,
     headers,
@@ -48,14 +50,14 @@ async function sendWhole(photoId: string, plan: Plan | null, line: Line): Promis
   };
   let crc: number;
   try {
-    ({ crc } = await line.send(file, url, line.report.bytes, () => Promise.resolve(null)));
+    ({ crc } = await line.send(whole, url, line.report.bytes, () => Promise.resolve(null)));
   } catch (error) {
     // An earlier attempt arrived although its answer did not.
     if (!(error instanceof ApiError && error.code === 'already-stored')) throw error;
     await ensureUnchanged(line.original);
-    crc = await line.ports.checksum(file);
+    crc = await line.ports.checksum(whole);
   }
   line.report.bytes(size);
   line.report.phase('finishing');
-  await line.ask(() => api.finalize(photoId, { checksum: `crc32c:${hex32(crc)}` }, line.signal));
+  await line.seal(photoId, { checksum: `crc32c:${hex32(crc)}` });
 }

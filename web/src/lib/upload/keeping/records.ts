@@ -27,7 +27,8 @@ const ROOTS = 'roots';
 const MOST_FILES = 100_000;
 // For each of them the browser may ask: of hundreds of single files, a new drop is the shorter way.
 const MOST_ROOTS = 32;
-const MOST_AT_ONCE = 1_000;
+// A hundred are copied in a few milliseconds, and nobody waits for a longer breath.
+const MOST_AT_ONCE = 100;
 const FORGET_EVERY_MS = 500;
 
 /**
