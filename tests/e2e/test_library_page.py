@@ -85,6 +85,7 @@ def test_photos_stand_by_date_and_are_found_selected_trashed_and_put_back(
     expect(page.get_by_text("13 photos moved to the trash.")).to_be_visible()
     expect(headings).to_have_count(3)
     expect(bar).to_have_count(0)
+    assert name_of_focused(page).startswith("Open ")
     page.get_by_role("button", name="Undo").click()
     expect(headings).to_have_count(4)
     page.get_by_label("Select undated.jpg").click()

@@ -9,6 +9,8 @@ import { notify } from '../stores/noticeStore';
 
 export interface Selecting {
   selected: Selection;
+  /** Whether the server is being asked which photos these are: nothing is to be done with them before it has told. */
+  asking: boolean;
   toggle: (photoId: string, position: number) => void;
   /** All photos from the one selected last to this one. */
   reach: (photoId: string, position: number) => void;
@@ -21,6 +23,7 @@ export interface Selecting {
 /** Which photos of a shelf are selected. Of photos that are not known here the server tells the ids. */
 export function useSelection(shelf: Shelf, place: Place, search: string): Selecting {
   const [selected, setSelected] = useState<Selection>(NONE);
+  const [asked, setAsked] = useState(0);
   const clear = useCallback(() => {
     setSelected(NONE);
   }, []);
@@ -28,15 +31,22 @@ export function useSelection(shelf: Shelf, place: Place, search: string): Select
   return useMemo(() => {
     const wanted = search === '' ? undefined : search;
     const ask = (from: string | undefined, to: string | undefined, take: (ids: string[]) => void) => {
-      photosApi.ids(place, { search: wanted, from, to }).then(take, (error: unknown) => {
-        notify(sentenceOf(error));
-      });
+      setAsked((now) => now + 1);
+      photosApi
+        .ids(place, { search: wanted, from, to })
+        .then(take, (error: unknown) => {
+          notify(sentenceOf(error));
+        })
+        .finally(() => {
+          setAsked((now) => now - 1);
+        });
     };
     const add = (photoIds: readonly string[]) => {
       setSelected((now) => extended(now, photoIds));
     };
     return {
       selected,
+      asking: asked > 0,
       toggle: (photoId, position) => {
         setSelected((now) => toggled(now, photoId, position));
       },
@@ -69,7 +79,7 @@ export function useSelection(shelf: Shelf, place: Place, search: string): Select
       },
       clear,
     };
-  }, [selected, shelf, place, search, clear]);
+  }, [selected, asked, shelf, place, search, clear]);
 }
 
 function dayAt(shelf: Shelf, position: number): string | undefined {

@@ -2,6 +2,9 @@ import { useLayoutEffect, useRef } from 'react';
 import type { Days } from '../lib/photos/days';
 import { type Layout, rowAt, rowOf } from '../lib/photos/layout';
 
+/** So many pixels at the top of the window lie under the page's bar. */
+export const BELOW_BAR = 76;
+
 /**
  * What is at the top of the window stays there when photos come above it, or the window becomes wider.
  *
@@ -14,8 +17,7 @@ export function useSteady(layout: Layout, days: Days | null, top: number): void 
     before.current = { layout, days };
     const y = window.scrollY - top;
     if (was === layout || !wereDays || !days || y <= 0 || layout.rows.length === 0) return;
-    const at = rowAt(was.rows, y);
-    const row = was.rows[at];
+    const row = was.rows[rowAt(was.rows, y + BELOW_BAR)];
     const anchor = row && wereDays.anchor(row.first);
     if (!anchor) return;
     const now = rowOf(layout.rows, days.positionOf(anchor));

@@ -1,6 +1,6 @@
 import { defaultRangeExtractor, useWindowVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
-import { useSteady } from '../../hooks/useSteady';
+import { BELOW_BAR, useSteady } from '../../hooks/useSteady';
 import { useTexts } from '../../hooks/useTexts';
 import { useWidth } from '../../hooks/useWidth';
 import type { Place } from '../../lib/api/photos';
@@ -10,8 +10,6 @@ import type { Selecting } from '../../hooks/useSelection';
 import { PhotoTile, type TileEvents } from './PhotoTile';
 import { SectionHead } from './SectionHead';
 
-// What is scrolled to stands clear of the bar at the top.
-const BELOW_BAR = 76;
 const OVERSCAN = 4;
 
 /** Photos under their dates; only the rows in sight exist. */
@@ -102,6 +100,15 @@ export function PhotoGrid(props: {
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [wanted]);
 
+  const some = selecting.selected.ids.size > 0;
+  const had = useRef(some);
+  useEffect(() => {
+    // With the last photo selected goes the bar, and the focus that its buttons had.
+    if (had.current && !some && document.activeElement === document.body)
+      grid.current?.querySelector<HTMLElement>('.tile-open[tabindex="0"]')?.focus({ preventScroll: true });
+    had.current = some;
+  }, [some]);
+
   const { toggle, reach, all, clear, section: selectSection, selected } = selecting;
   const choose = useCallback(
     (position: number, ranging: boolean) => {
@@ -110,7 +117,6 @@ export function PhotoGrid(props: {
     },
     [shelf, reach, toggle],
   );
-  const some = selected.ids.size > 0;
   const events: TileEvents = useMemo(
     () => ({
       onOpen: (position, event) => {

@@ -38,6 +38,10 @@ export function PhotoViewer(props: {
     };
   }, []);
   useEffect(() => {
+    // A button that had the focus may be gone (Undo): keys must still be heard.
+    if (!dialog.current?.contains(document.activeElement)) dialog.current?.focus();
+  });
+  useEffect(() => {
     shelf.look('viewer', { first: position - 2, last: position + 2 });
     return () => {
       shelf.look('viewer', null);
@@ -122,6 +126,7 @@ export function PhotoViewer(props: {
     <dialog
       ref={dialog}
       className="viewer"
+      tabIndex={-1}
       aria-label={photo?.filename ?? say('viewer.photo')}
       onKeyDown={onKeyDown}
       onCancel={(event) => {
@@ -138,7 +143,6 @@ export function PhotoViewer(props: {
         <IconButton
           icon="zoomOut"
           label={say('viewer.zoomOut')}
-          disabled={zoom.view.scale <= 1}
           onClick={() => {
             zoom.by(1 / STEP);
           }}
@@ -162,7 +166,7 @@ export function PhotoViewer(props: {
         <IconButton
           icon={place === 'trash' ? 'restore' : 'trash'}
           label={say(place === 'trash' ? 'viewer.restore' : 'viewer.trash')}
-          disabled={!photo || busy}
+          disabled={!photo}
           onClick={() => void takeAway()}
         />
       </header>

@@ -11,7 +11,7 @@ const SAID_AFTER_MS = 500;
 /** How many photos are selected, and what one may do with them; over the page's own bar for as long as there are any. */
 export function SelectionBar(props: { place: Place; total: number; selecting: Selecting }) {
   const { place, total, selecting } = props;
-  const { selected, all, drop, clear } = selecting;
+  const { selected, asking, all, drop, clear } = selecting;
   const say = useTexts();
   const count = selected.ids.size;
   const [busy, setBusy] = useState(false);
@@ -30,7 +30,7 @@ export function SelectionBar(props: { place: Place; total: number; selecting: Se
     await downloadAll([...selected.ids], ended.signal, setBegun);
     setBegun(null);
   };
-  const button = (icon: IconName, label: string, onClick: () => void, disabled = busy) => (
+  const button = (icon: IconName, label: string, onClick: () => void, disabled = busy || asking) => (
     <button type="button" className="button" title={label} aria-label={label} disabled={disabled} onClick={onClick}>
       <Icon name={icon} />
       <span>{label}</span>
