@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import statistics
+import time
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from playwright.sync_api import Browser, CDPSession, Page
 
 # Of all that a trace may hold, the tasks alone: its own weight must not be what is measured.
-_CATEGORIES = ["disabled-by-default-devtools.timeline", "devtools.timeline"]
+_CATEGORIES = ["disabled-by-default-devtools.timeline"]
 _TRACE_KB = 400_000
 LONG = 0.05
 # What browsers themselves call long, as the cross-check.
@@ -58,9 +59,10 @@ class Vitals:
     workers: dict[str, int] = field(default_factory=dict)
     resident: list[int] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
-    """What the page's main thread did."""
-    observed: list[float] = field(default_factory=list)
-    """Lengths of what PerformanceObserver calls long tasks, seconds."""
+    """What the page's main thread did while it was traced."""
+    observed: list[Task] = field(default_factory=list)
+    """What PerformanceObserver calls long tasks, of the whole time; of these nobody says the processor's share."""
+    tracing: bool = False
 
     def __enter__(self) -> Self:
         self._page = self.page.context.new_cdp_session(self.page)
@@ -68,16 +70,27 @@ class Vitals:
         self._page.send("Performance.enable")
         self.page.evaluate(_WATCH)
         self._pid = self._renderer()
-        trace = {"recordMode": "recordUntilFull", "includedCategories": _CATEGORIES, "traceBufferSizeInKb": _TRACE_KB}
-        self._browser.send(
-            "Tracing.start", {"traceConfig": trace, "transferMode": "ReturnAsStream", "streamCompression": "gzip"}
-        )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self.observed = [duration / 1e3 for _, duration in self.page.evaluate("window.longTasks")]
-            self.tasks = _tasks(self._traced(), self._pid)
+            self.end_trace()
+            zero = time.monotonic() - self.page.evaluate("performance.now()") / 1e3
+            found = self.page.evaluate("window.longTasks")
+            self.observed = [Task(zero + begin / 1e3, length / 1e3, 0.0) for begin, length in found]
+
+    def begin_trace(self) -> None:
+        """Have tasks traced from now on; a trace of minutes takes gigabytes."""
+        trace = {"recordMode": "recordUntilFull", "includedCategories": _CATEGORIES, "traceBufferSizeInKb": _TRACE_KB}
+        how = {"traceConfig": trace, "transferMode": "ReturnAsStream", "streamCompression": "gzip"}
+        self._browser.send("Tracing.start", how)
+        self.tracing = True
+
+    def end_trace(self) -> None:
+        """Have the tasks since the trace began."""
+        if self.tracing:
+            self.tracing = False
+            self.tasks += _tasks(self._trace(), self._pid)
 
     def sample(self, at: float) -> None:
         """Note the heap and the memory of the renderer, now. What of the heap is garbage by then is in it."""
@@ -120,11 +133,16 @@ class Vitals:
         }
 
     def longest(self, since: float, until: float) -> dict[str, float]:
-        """Milliseconds of the longest task that began between these times, the most that one had of a processor, and
-        how many took longer than 50 ms by either measure. On a busy machine tasks also wait for their processor.
+        """Of the tasks that began between these times, by PerformanceObserver and by the trace: milliseconds of the
+        longest, the most that one had of a processor (on a busy machine tasks also wait for theirs), and how many took
+        longer than 50 ms.
         """
         those = [task for task in self.tasks if since <= task.begin < until]
+        observed = [task.seconds for task in self.observed if since <= task.begin < until]
         return {
+            "observed_longest_ms": round(max(observed, default=0.0) * 1e3, 1),
+            "observed_over_50_ms": len(observed),
+            "traced_seconds": round(_span(those), 1),
             "longest_ms": round(max((task.seconds for task in those), default=0.0) * 1e3, 1),
             "longest_cpu_ms": round(max((task.cpu for task in those), default=0.0) * 1e3, 1),
             "over_50_ms": sum(task.seconds > LONG for task in those),
@@ -142,7 +160,7 @@ class Vitals:
         found = self._browser.send("SystemInfo.getProcessInfo")["processInfo"]
         return {each["id"]: _cpu_ticks(each["id"]) for each in found if each["type"] == "renderer"}
 
-    def _traced(self) -> list[dict[str, Any]]:
+    def _trace(self) -> list[dict[str, Any]]:
         done: list[dict[str, Any]] = []
         self._browser.once("Tracing.tracingComplete", lambda told: done.append(told))
         self._browser.send("Tracing.end")
@@ -158,6 +176,12 @@ def private_bytes(pid: int) -> int:
     """Memory that a process has for itself alone."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+
+
+def _span(tasks: list[Task]) -> float:
+    """How long the traces were, pauses of more than a second between two tasks left out."""
+    begins = sorted(task.begin for task in tasks)
+    return sum(gap for before, after in pairwise(begins) if (gap := after - before) < 1)
 
 
 def _cpu_ticks(pid: int) -> int:

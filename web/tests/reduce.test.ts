@@ -228,6 +228,22 @@ describe('what this page knows', () => {
     expect(row(told)).toMatchObject({ status: 'QUEUED', attempt: 2 });
   });
 
+  it('forgets a job that was cleared away before its end was told, once it is told', () => {
+    const completed = { status: 'COMPLETED', progressPercent: 100 } as const;
+    const cleared = after(declared(item('ph_1')), events(progress('ph_1', { seq: 2, ...completed })), {
+      type: 'cleared',
+      photoIds: ['ph_1'],
+    });
+    expect([cleared.jobs.size, cleared.cleared.size]).toEqual([1, 1]);
+    const end = jobStatus({ seq: 3, status: 'COMPLETED' });
+    // Among the news of all jobs it may come before the job's own.
+    const heard = reduce(cleared, [{ type: 'job', event: end }]);
+    expect([...knownJobs(heard)].map(({ ended }) => ended)).toEqual([false]);
+    const over = reduce(heard, [events(end)]);
+    expect([over.jobs.size, over.tallies.size, over.cleared.size]).toEqual([0, 0, 0]);
+    expect(reduce(over, [events(progress('ph_1', { seq: 2, ...completed }), end)]).jobs.size).toBe(0);
+  });
+
   it('clears rows for good: a snapshot does not bring them back', () => {
     const state = after(declared(item('ph_1'), item('ph_2')), { type: 'cleared', photoIds: ['ph_1'] });
     const seen = reduce(state, [{ type: 'snapshot', snapshot: snapshot(3, 'IN_PROGRESS', {}, { photoId: 'ph_2' }) }]);

@@ -54,7 +54,7 @@ export class Draft {
     this.reordered = true;
   }
 
-  /** Take rows away for good. An ended job that has none left goes with them. */
+  /** Take rows away for good. */
   clear(photoIds: readonly string[]): void {
     const gone = new Map<string, Set<string>>();
     for (const photoId of photoIds) {
@@ -69,18 +69,24 @@ export class Draft {
     for (const [jobId, ids] of gone) {
       const job = this.job(jobId);
       const left = job.photoIds.filter((photoId) => !ids.has(photoId));
-      if (left.length === 0 && jobEnded(job.status) && job.seq >= job.statusSeq) {
-        this.jobs.deleteAll([jobId]);
-        this.gone.push(jobId);
-        this.forgotten = new Map(this.forgotten).set(jobId, job.seq);
-        cleared.delete(jobId);
-      } else {
-        this.jobs.set(jobId, { ...job, photoIds: left, gone: job.gone + ids.size });
-        cleared.set(jobId, new Set([...(cleared.get(jobId) ?? []), ...ids]));
-      }
+      this.jobs.set(jobId, { ...job, photoIds: left, gone: job.gone + ids.size });
+      cleared.set(jobId, new Set([...(cleared.get(jobId) ?? []), ...ids]));
     }
     this.cleared = cleared;
     this.reordered = this.regrouped = true;
+    for (const jobId of gone.keys()) this.forgetIfOver(jobId);
+  }
+
+  /** An ended job all of whose rows were cleared away goes with them, as soon as all its news has come. */
+  forgetIfOver(jobId: string): void {
+    const job = this.jobs.get(jobId);
+    if (!job || job.gone === 0 || job.photoIds.length > 0 || !jobEnded(job.status) || job.seq < job.statusSeq) return;
+    this.jobs.deleteAll([jobId]);
+    this.gone.push(jobId);
+    this.forgotten = new Map(this.forgotten).set(jobId, job.seq);
+    const cleared = new Map(this.cleared);
+    cleared.delete(jobId);
+    this.cleared = cleared;
   }
 
   wasCleared(jobId: string, photoId: string): boolean {

@@ -62,12 +62,15 @@ function apply(draft: Draft, action: Exclude<Action, { type: 'reset' }>): void {
       return;
     case 'events':
       for (const event of action.events) told(draft, event);
+      draft.forgetIfOver(action.jobId);
       return;
     case 'job':
       jobTold(draft, action.event, false);
+      draft.forgetIfOver(action.event.jobId);
       return;
     case 'snapshot':
       snapshot(draft, action.snapshot);
+      draft.forgetIfOver(action.snapshot.jobId);
       return;
     case 'totalSpeed':
       draft.speed = action.speed;
@@ -146,6 +149,7 @@ function declared(draft: Draft, jobId: string, items: Item[], files: DeclaredFil
 }
 
 function told(draft: Draft, event: LiveEvent): void {
+  if (event.seq !== undefined && event.seq <= draft.forgottenAt(event.jobId)) return;
   const job = draft.job(event.jobId);
   // Told already, by a replay or by the other way: "exactly once in sight".
   if (event.seq !== undefined && event.seq <= job.seq) return;
