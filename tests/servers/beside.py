@@ -17,7 +17,7 @@ class Beside:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -30,6 +30,9 @@ class Beside:
         """Cancel whatever still runs there, and end."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_SECONDS)
+
+    def _run(self) -> None:
+        self.loop.run_forever()
         self.loop.run_until_complete(_end())
         self.loop.close()
 
