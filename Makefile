@@ -23,9 +23,12 @@ check-python: .venv/.test
 check-web: web/node_modules/.ready
 	cd web && npm run check
 
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+
 test: ## everything: checks, page tests, server tests, end-to-end tests
-	+$(MAKE) --no-print-directory --jobs=2 --output-sync=target check test-web $(PAGE) .venv/.browser
-	.venv/bin/pytest
+	+$(SIDE_BY_SIDE) check test-web $(PAGE) .venv/.browser
+	@echo "Now the server's tests and those in a browser, side by side: ten minutes on two cores. Each tells when it has ended."
+	+$(SIDE_BY_SIDE) --keep-going unit e2e
 
 test-web: web/node_modules/.ready
 	cd web && npm test

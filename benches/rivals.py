@@ -117,6 +117,8 @@ def http2(folder: Path, server_port: int) -> Iterator[int]:
               proxy_temp_path {folder}/leaving;
               server {{
                 listen 127.0.0.1:{port} ssl http2;
+                http2_body_preread_size 1m;
+                client_body_buffer_size 1m;
                 ssl_certificate {folder}/certificate.pem;
                 ssl_certificate_key {folder}/key.pem;
                 location / {{

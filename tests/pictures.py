@@ -24,6 +24,16 @@ def jpeg(width: int = 64, height: int = 48, *, seed: int = 0, orientation: int |
     return out.getvalue()
 
 
+def dated(taken: str, *, width: int = 64, height: int = 48, seed: int = 0) -> bytes:
+    """A JPEG of a NIKON D90 whose clock showed `taken` (as EXIF writes it: 2024:05:04 23:59:59)."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "NIKON CORPORATION", "NIKON D90"
+    exif.get_ifd(0x8769)[0x9003] = taken
+    out = io.BytesIO()
+    Image.open(io.BytesIO(jpeg(width, height, seed=seed))).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
 def big_jpeg(size: int, *, seed: int = 0) -> bytes:
     """A JPEG of exactly `size` bytes: decoders ignore what follows its end."""
     small = jpeg(seed=seed)

@@ -16,8 +16,9 @@ from safelight.domain.events import encode, job_status_update, progress_update
 from safelight.domain.job import Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus, thumbnail_key
 from safelight.domain.receipt import Line, Timeline, lines
+from safelight.domain.shelf import place
 from safelight.errors import AlreadyStored, Conflict, FieldError, Invalid, NotFound, UploadGone
-from safelight.ports import Filter, Known, Page, Ports, ReadTransaction, SignedUrl, StoredPart
+from safelight.ports import Day, Filter, Known, Page, Ports, ReadTransaction, SignedUrl, StoredPart
 
 # Beyond so many missed events a snapshot is the shorter way to the present.
 MAX_REPLAY: Final = 10_000
@@ -122,8 +123,22 @@ async def library(ports: Ports, user_id: str, which: Filter, *, page: int, size:
         return tx.library(user_id, which, wanted), tx.library_count(user_id, which)
 
     found, total = await ports.db.read(work)
-    following = _cursor(found[-1].created_at, found[-1].id) if len(found) == size else None
+    following = _cursor(place(found[-1], which.order), found[-1].id) if len(found) == size else None
     return Listing(found, page, size, total, following)
+
+
+async def timeline(ports: Ports, user_id: str, which: Filter) -> list[Day]:
+    """The days of the caller's photos, newest first."""
+    return await ports.db.read(lambda tx: tx.library_days(user_id, which))
+
+
+async def photo_ids(
+    ports: Ports, user_id: str, which: Filter, *, cursor: str | None, limit: int
+) -> tuple[list[str], str | None]:
+    """The ids of the caller's photos, newest first, and the cursor of the next page."""
+    wanted = Page(limit, after=_position(cursor))
+    found = await ports.db.read(lambda tx: tx.library_keys(user_id, which, wanted))
+    return [photo_id for _, photo_id in found], _cursor(*found[-1]) if len(found) == limit else None
 
 
 async def photo(ports: Ports, user_id: str, photo_id: str) -> Photo:

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateIndex
 from tests.ahead import NEXT, next_migration
 from tests.rows import a_job, a_photo, a_user, adding, seed
 from tests.servers.postgres import Postgres
@@ -23,6 +24,7 @@ from tests.servers.postgres import Postgres
 from safelight.adapters.sql import migrate
 from safelight.adapters.sql.postgres import PostgresDatabase
 from safelight.adapters.sql.rolling import upgrade_together
+from safelight.adapters.sql.rows import values
 from safelight.adapters.sql.schema import metadata
 from safelight.adapters.sql.sqlite import SqliteDatabase, upgrade_alone
 from safelight.domain.photo import PhotoStatus
@@ -66,10 +68,15 @@ def test_every_migration_names_the_oldest_code_that_it_serves() -> None:
     assert all(oldest <= script.revision for oldest, script in zip(served, in_order, strict=True))
 
 
+# SQLAlchemy does not read indexes of expressions from SQLite: of these the text is compared.
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 def test_the_migrations_make_the_tables_of_the_schema_in_sqlite(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path / 'test.db'}", poolclass=NullPool)
     with engine.begin() as connection:
         migrate.upgrade(connection)
+        captured = next(index for index in metadata.tables["photos"].indexes if index.name == "ix_photos_captured")
+        made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = :name"), {"name": captured.name})
+        assert made.scalar_one() == str(CreateIndex(captured).compile(connection))
         assert not compare_metadata(MigrationContext.configure(connection), metadata)
 
 
@@ -103,6 +110,48 @@ def test_a_database_of_the_first_release_is_upgraded(tmp_path: Path) -> None:
         assert _present(connection) == migrate.NEWEST
         assert connection.execute(text("SELECT email FROM users")).scalar_one() == "a@example.org"
     asyncio.run(database.close())
+
+
+async def test_photos_of_before_are_put_where_they_were_taken(empty_url: str, tmp_path: Path) -> None:
+    sqlite = create_engine(f"sqlite:///{tmp_path / 'test.db'}", poolclass=NullPool)
+    with sqlite.begin() as connection:
+        assert _filled(connection) == WHERE_TAKEN
+    async with _engine(empty_url).begin() as postgres:
+        assert await postgres.run_sync(_filled) == WHERE_TAKEN
+
+
+WHERE_TAKEN = [
+    ("ph_1", 86_400_000 - 1, "NIKON D90"),
+    ("ph_2", -1_000, None),
+    ("ph_3", None, "Sony"),
+    ("ph_4", None, None),
+]
+
+
+def _filled(connection: Connection) -> list[tuple[object, ...]]:
+    """Where 0004 puts photos that were there before it."""
+    command.upgrade(migrate.configuration(connection), "0003")
+    names = [column["name"] for column in inspect(connection).get_columns("photos")]
+    user, job = {"id": "u1", "email": "a@example.org", "created_at": 1}, values(a_job())
+    for table, row in [("users", user), ("jobs", job)]:
+        _insert(connection, table, row)
+    taken = [
+        ("1970-01-01T23:59:59.999-11:00", '{"make":"NIKON","model":"D90","iso":100}'),
+        ("1969-12-31T23:59:59", "{}"),
+        (None, '{"lensMake":"Sony"}'),
+        (None, None),
+    ]
+    for number, (taken_at, exif) in enumerate(taken, 1):
+        photo = values(a_photo(f"ph_{number}", taken_at=taken_at, exif_json=exif))
+        _insert(connection, "photos", {name: photo[name] for name in names})
+    command.upgrade(migrate.configuration(connection), "0004")
+    found = connection.execute(text("SELECT id, taken_ms, camera FROM photos ORDER BY id"))
+    return [tuple(row) for row in found]
+
+
+def _insert(connection: Connection, table: str, row: dict[str, object]) -> None:
+    places = ", ".join(f":{name}" for name in row)
+    connection.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"), row)  # noqa: S608 - our names
 
 
 # --- all or nothing, one at a time, beside traffic ---

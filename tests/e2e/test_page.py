@@ -72,7 +72,10 @@ def test_the_photo_opens_with_its_metadata_and_goes_to_the_trash_and_back(
     viewer.get_by_role("button", name=re.compile("trash", re.IGNORECASE)).click()
     expect(page.get_by_label("Open photo-0000.jpg")).to_have_count(0)
     page.get_by_role("link", name="Trash").click()
-    page.get_by_role("button", name="Put photo-0000.jpg back").click()
+    expect(page.get_by_text("30 days left")).to_be_visible()
+    page.get_by_label("Open photo-0000.jpg").click()
+    page.get_by_role("dialog").get_by_role("button", name="Put back into the library").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("link", name="Library").click()
     expect(page.get_by_label("Open photo-0000.jpg")).to_be_visible()
 

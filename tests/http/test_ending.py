@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from socket import create_connection
 
 import httpx
 import pytest
@@ -93,6 +94,23 @@ async def _quiet(job: Callable[[str], dict[str, int]], job_id: str) -> int:
         seq = now
         await asyncio.sleep(0.5)
     return seq
+
+
+def test_e29_who_has_connected_is_heard(start: Callable[..., Server]) -> None:
+    server = start()
+    where = ("127.0.0.1", server.port)
+    with create_connection(where, 20) as connected:
+        assert server.process
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionError):
+            _come_again_and_again(where)
+        connected.sendall(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert connected.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def _come_again_and_again(where: tuple[str, int]) -> None:
+    while True:
+        create_connection(where, 20).close()
 
 
 def test_e29_without_live_clients_there_is_nothing_to_wait_for(start: Callable[..., Server]) -> None:

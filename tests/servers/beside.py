@@ -28,13 +28,14 @@ class Beside:
 
     def stop(self) -> None:
         """Cancel whatever still runs there, and end."""
-        self.do(_end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_SECONDS)
+        self.loop.run_until_complete(_end())
         self.loop.close()
 
 
 async def _end() -> None:
+    await asyncio.sleep(0)  # a connection that was just made begins its task
     while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
         for task in tasks:
             task.cancel()

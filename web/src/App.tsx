@@ -8,6 +8,7 @@ import { DropZone } from './components/photos/DropZone';
 import { Pickers } from './components/photos/Pickers';
 import { go, useRoute } from './hooks/useRoute';
 import { useResume } from './hooks/useResume';
+import { useSearch } from './hooks/useSearch';
 import { useSession } from './hooks/useSession';
 import { useTheme } from './hooks/useTheme';
 import { useUpload } from './hooks/useUpload';
@@ -87,7 +88,7 @@ function linkOnce(code: string): Promise<unknown> {
 
 function Signed({ userId, email }: { userId: string; email: string }) {
   const route = useRoute();
-  const [search, setSearch] = useState('');
+  const search = useSearch();
   const { preparing, addPicked, addDropped } = useUpload();
   useUploadWebSocket(userId);
   useResume(userId);
@@ -95,15 +96,11 @@ function Signed({ userId, email }: { userId: string; email: string }) {
   const onPick = useCallback((files: File[]) => void addPicked(files), [addPicked]);
   const onDrop = useCallback((transfer: DataTransfer) => void addDropped(transfer), [addDropped]);
   const watched = /^\/jobs\/(\w+)$/.exec(route)?.[1];
-  const shelf = route === '/trash' ? 'trash' : 'library';
+  const place = route === '/trash' ? 'trash' : 'library';
 
   return (
     <>
-      <Header
-        email={email}
-        search={route === '/connections' || watched !== undefined ? null : search}
-        onSearch={setSearch}
-      >
+      <Header email={email} search={route === '/connections' || watched !== undefined ? null : search}>
         <Pickers onPick={onPick} />
       </Header>
       {route === '/connections' ? (
@@ -111,7 +108,13 @@ function Signed({ userId, email }: { userId: string; email: string }) {
       ) : watched !== undefined ? (
         <Job key={watched} jobId={watched} />
       ) : (
-        <Library key={shelf} shelf={shelf} search={search} onPick={onPick} />
+        <Library
+          key={`${place} ${search.search}`}
+          place={place}
+          search={search.search}
+          onClear={search.clear}
+          onPick={onPick}
+        />
       )}
       <UploadProgressPanel preparing={preparing} />
       <DropZone onDrop={onDrop} />

@@ -20,7 +20,7 @@ const BLOCKED = 'safelight.blocked';
 export interface LibraryNews {
   /** A photo has become visible. */
   onCompleted: () => void;
-  /** A job has ended, or the live channel was away: anything may have changed. */
+  /** A job has ended, or the live channel was away until now: anything may have changed. */
   onEnded: () => void;
 }
 
@@ -66,7 +66,6 @@ const memory = {
 
 /** Follow all that the server tells of this person's jobs. */
 export function followLive(userId: string, news: LibraryNews): Session {
-  let wasLive = false;
   const live = new SharedLive({
     // Tabs of different people, or of different servers, share nothing.
     name: `safelight live ${TABS_VERSION} ${apiOrigin()} ${userId}`,
@@ -91,9 +90,7 @@ export function followLive(userId: string, news: LibraryNews): Session {
     onState: (state, over, mirrored) => {
       const before = connectionStore.getState().live;
       connectionStore.setState({ live: state, over, mirrored });
-      if (state !== 'live' || before === 'live') return;
-      if (wasLive) news.onEnded();
-      wasLive = true;
+      if (state === 'live' && before !== 'live') news.onEnded();
     },
     onJob: (event) => {
       follower.jobTold(event);

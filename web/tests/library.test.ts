@@ -2,9 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { keptOnScreen } from '../src/lib/keptOnScreen';
 import { bytesText, durationText } from '../src/lib/format';
 import { describe as factsOf, takenText } from '../src/lib/photos/describe';
-import { justify } from '../src/lib/photos/justify';
-import { mergeNewest, without } from '../src/lib/photos/merge';
-import type { Listing, Photo, Summary } from '../src/types/wire';
+import type { Photo, Summary } from '../src/types/wire';
 
 function summary(n: number): Summary {
   const createdAt = new Date(Date.UTC(2026, 0, 1) + n * 1_000).toISOString();
@@ -16,76 +14,9 @@ function summary(n: number): Summary {
     status: 'COMPLETED',
     mimeType: 'image/jpeg',
     createdAt,
+    day: createdAt.slice(0, 10),
   };
 }
-
-function listing(numbers: number[], more: Partial<Listing> = {}): Listing {
-  return { items: numbers.map(summary), page: 0, size: 3, totalElements: 9, totalPages: 3, ...more };
-}
-
-const idsOf = (pages: Listing[]) => pages.map((page) => page.items.map(({ photoId }) => Number(photoId.slice(3))));
-
-describe('mergeNewest', () => {
-  const known = { pages: [listing([6, 5, 4], { nextCursor: 'a' }), listing([3, 2, 1])], pageParams: [null, 'a'] };
-
-  it('puts new photos in their place, wherever that is', () => {
-    const merged = mergeNewest(known, listing([8, 7, 6, 5], { nextCursor: 'b', totalElements: 11 }));
-    expect(idsOf(merged?.pages ?? [])).toEqual([
-      [8, 7, 6, 5, 4],
-      [3, 2, 1],
-    ]);
-    expect(merged?.pages[1]?.totalElements).toBe(11);
-    expect(merged?.pages[0]?.nextCursor).toBe('a');
-  });
-
-  it('shows no photo twice', () => {
-    const merged = mergeNewest(known, listing([7, 6, 5, 4, 3, 2]));
-    expect(idsOf(merged?.pages ?? [])).toEqual([
-      [7, 6, 5, 4],
-      [3, 2, 1],
-    ]);
-  });
-
-  it('leaves no gap', () => {
-    expect(mergeNewest(known, listing([20, 19, 18], { nextCursor: 'z' }))).toBeNull();
-  });
-
-  it('fills an empty library', () => {
-    const empty = { pages: [listing([])], pageParams: [null] };
-    expect(idsOf(mergeNewest(empty, listing([2, 1]))?.pages ?? [])).toEqual([[2, 1]]);
-    // More than a page at once: the rest is reached by its cursor, so the list begins anew.
-    expect(mergeNewest(empty, listing([9, 8, 7], { nextCursor: 'c' }))).toBeNull();
-  });
-
-  it('takes a photo away and counts one less', () => {
-    const left = without(known, 'ph_0005');
-    expect(idsOf(left.pages)).toEqual([
-      [6, 4],
-      [3, 2, 1],
-    ]);
-    expect(left.pages[0]?.totalElements).toBe(8);
-    expect(without(known, 'ph_9999')).toBe(known);
-  });
-});
-
-describe('justify', () => {
-  it('fills every row but the last, and keeps each row at one height', () => {
-    const shapes = Array.from({ length: 50 }, (_, n) => ({ width: 1_000 + ((n * 337) % 2_000), height: 1_000 }));
-    const lines = justify(shapes, 1_200, 200, 6);
-    expect(lines.flatMap((line) => line.tiles.map(({ item }) => item))).toEqual(shapes);
-    lines.slice(0, -1).forEach((line, index) => {
-      const width = line.tiles.reduce((sum, tile) => sum + tile.width, 6 * (line.tiles.length - 1));
-      expect(width).toBeCloseTo(1_200);
-      expect(line.height).toBeLessThanOrEqual(200.001);
-      expect(lines[index + 1]?.top).toBeCloseTo(line.top + line.height + 6);
-    });
-  });
-
-  it('knows what to do without dimensions, and with panoramas', () => {
-    expect(justify([{}], 1_000, 200, 6)[0]?.tiles[0]?.width).toBeCloseTo((200 * 4) / 3);
-    expect(justify([{ width: 20_000, height: 100 }], 300, 200, 6)[0]?.tiles[0]?.width).toBeCloseTo(300);
-  });
-});
 
 describe('words', () => {
   it('tell sizes and times as people do', () => {
@@ -134,7 +65,7 @@ describe('words', () => {
       Dimensions: '4000 × 3000 · 12.0 MP',
     });
     expect(Object.keys(facts)).not.toContain('Lens');
-    expect(Object.keys(facts)).not.toContain('Taken');
+    expect(facts.Taken).toBe('Not recorded: stands by its arrival');
   });
 });
 

@@ -110,6 +110,16 @@ describe('LiveClient', () => {
     expect(server.asked).toEqual(['/websocket']);
   });
 
+  it('is live once the server has taken what it listens to', async () => {
+    const seen: (string | undefined)[] = [];
+    server.onFrame = ({ command, headers }) => {
+      if (command === 'SUBSCRIBE') seen.push(headers.destination, states.at(-1));
+    };
+    client.open();
+    await until(() => states.includes('live'));
+    expect(seen).toEqual(['/topic/jobs', 'connecting']);
+  });
+
   it('takes a job up after a loss where it left off', async () => {
     client.watch('job_1', 0);
     client.open();
@@ -120,6 +130,7 @@ describe('LiveClient', () => {
     server.sockets.at(-1)?.terminate();
     await until(() => server.subscribes().length === 2);
     expect(server.subscribes()[1]?.headers.after).toBe('2');
+    await until(() => states.length === 4);
     expect(states).toEqual(['connecting', 'live', 'reconnecting', 'live']);
   });
 
@@ -177,7 +188,7 @@ describe('LiveClient', () => {
     };
     client.open();
     const connects = () => server.frames.filter(({ command }) => command === 'CONNECT');
-    await until(() => connects().length === 2 && states.filter((state) => state === 'live').length === 2);
+    await until(() => connects().length === 2 && states.includes('live'));
     expect(connects().map(({ headers }) => headers.Authorization)).toEqual(['Bearer token-0', 'Bearer token-1']);
     client.renewed('token-2');
     await until(() => server.frames.some(({ command }) => command === 'SEND'));
@@ -237,7 +248,7 @@ describe('LiveClient where not every way is open', () => {
     server.refuses.clear();
     client.hurry(true);
     await until(() => server.subscribes().length === 2);
-    expect(over.at(-1)).toBe('websocket');
+    await until(() => over.at(-1) === 'websocket');
     expect(server.subscribes()[1]?.headers.after).toBe('2');
     server.message('job_1', [photoEvent(3)], 'replay');
     await until(() => received.length === 3);

@@ -14,6 +14,7 @@ const DEFAULTS = {
   language: 'system',
   panel: null,
   notify: false,
+  grouping: 'auto',
 };
 
 beforeEach(() => {

@@ -50,6 +50,8 @@ export class StompServer {
         const received = parse(text);
         this.frames.push(received);
         if (received.command === 'CONNECT') socket.send(frame('CONNECTED', { version: '1.2', 'heart-beat': '0,0' }));
+        if (received.headers.destination === '/topic/jobs' && received.headers.receipt)
+          socket.send(frame('RECEIPT', { 'receipt-id': received.headers.receipt }));
         this.onFrame(received, socket);
         wake();
       });

@@ -8,11 +8,13 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 import structlog
 import typer
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from safelight import log
 from safelight.app import Safelight, create_app
@@ -28,6 +30,11 @@ words = structlog.get_logger()
 # A person at a slow line still finishes the part that is in flight; the rest resumes.
 FINISH_SECONDS = 10
 MAX_FRAME = 1024 * 1024
+# So long (seconds) whoever has just connected may take to say what for: a proxy would tell its client of a server that
+# hung up. A browser may never say it.
+FIRST_REQUEST_SECONDS = 2
+# In which the loop comes round, and takes the connections that wait.
+ROUND_SECONDS = 0.01
 # A connection is some two hundred objects that Python's collector looks through again and again while others come: with
 # its own thresholds of 700, 10 and 10 it has a third of the time in which five thousand connect.
 GC_THRESHOLDS = (10_000, 10, 10)
@@ -120,7 +127,8 @@ async def _introduce(app: WorkerApp, port: int) -> None:
 class DrainingServer(uvicorn.Server):
     """uvicorn, except that on SIGTERM live clients leave one by one while everything else is still served.
 
-    uvicorn alone closes every WebSocket in the same instant. A second Ctrl+C ends the wait.
+    uvicorn alone closes every WebSocket in the same instant, and connections that it has yet to hear. A second Ctrl+C
+    ends the wait.
     """
 
     def __init__(self, config: uvicorn.Config, app: Safelight | WorkerApp) -> None:
@@ -135,8 +143,24 @@ class DrainingServer(uvicorn.Server):
         for problem in await asyncio.gather(draining, return_exceptions=True):
             if isinstance(problem, Exception):
                 words.error("live clients are not sent away one by one", exc_info=problem)
+        await self._hear_out()
         await super().shutdown(sockets)
         words.info("ended, with everything written")
+
+    async def _hear_out(self) -> None:
+        """Let nobody else in, and wait for the requests of those who have come."""
+        await asyncio.sleep(ROUND_SECONDS)
+        for server in self.servers:
+            server.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_REQUEST_SECONDS):
+                # uvicorn tells nobody what becomes of its connections.
+                while not self.force_exit and any(map(_unheard, self.server_state.connections)):  # noqa: ASYNC110
+                    await asyncio.sleep(ROUND_SECONDS)
+
+
+def _unheard(connection: object) -> bool:
+    return isinstance(connection, HttpToolsProtocol) and connection.cycle is None
 
 
 def address(settings: Settings, port: int) -> str:

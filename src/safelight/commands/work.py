@@ -12,6 +12,7 @@ from safelight.commands.record import Change, announce, bury, commit
 from safelight.domain import photo as photos
 from safelight.domain.events import Recorded
 from safelight.domain.photo import Developed, IllegalTransition, Photo, PhotoStatus, Stage
+from safelight.domain.shelf import camera_of, wall_clock
 from safelight.errors import DecoderCrashed, PhotoError
 from safelight.ports import Doomed, Ports, Task, WriteTransaction
 
@@ -85,6 +86,8 @@ async def publish(ports: Ports, photo: Photo, developed: Developed, owner: str) 
             width=developed.width,
             height=developed.height,
             taken_at=developed.taken_at,
+            taken_ms=wall_clock(developed.taken_at),
+            camera=camera_of(developed.exif),
             exif_json=orjson.dumps(developed.exif).decode(),
             thumbhash=developed.thumbhash,
             crc32c=developed.crc32c,

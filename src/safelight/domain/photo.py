@@ -83,6 +83,9 @@ class Photo:
     width: int | None = None
     height: int | None = None
     taken_at: str | None = None
+    # The same on the camera's clock alone, to be sorted by (shelf.wall_clock).
+    taken_ms: int | None = None
+    camera: str | None = None
     exif_json: str | None = None
     thumbhash: str | None = None
 

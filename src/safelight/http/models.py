@@ -201,6 +201,10 @@ class PartsOut(Wire):
 
 
 class SummaryOut(Wire):
+    """`day`: under which it stands in the order asked for, as YYYY-MM-DD; by capture that is the camera's own date, or
+    that of the arrival where there is no `takenAt`. `goneAt`: when the trash is rid of it.
+    """
+
     photo_id: str
     job_id: str
     filename: str
@@ -220,6 +224,8 @@ class SummaryOut(Wire):
     created_at: str
     completed_at: str | None = None
     deleted_at: str | None = None
+    day: str
+    gone_at: str | None = None
 
 
 class PhotoOut(SummaryOut):
@@ -235,6 +241,42 @@ class ListingOut(Wire):
     total_elements: int
     total_pages: int
     next_cursor: str | None = None
+
+
+class DayOut(Wire):
+    """`undated`: how many of them have no capture date, and stand where they arrived."""
+
+    day: str
+    count: int
+    undated: int
+
+
+class TimelineOut(Wire):
+    """`trashDays`: how long the trash keeps what is in it."""
+
+    days: list[DayOut]
+    total_elements: int
+    trash_days: int
+
+
+class IdsOut(Wire):
+    photo_ids: list[str]
+    next_cursor: str | None = None
+
+
+class PhotosIn(Wire):
+    photo_ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_FILES)]
+
+
+class FewPhotosIn(Wire):
+    # Their bytes are removed one after the other: no call is to take long.
+    photo_ids: Annotated[list[Identifier], Field(min_length=1, max_length=100)]
+
+
+class PhotosOut(Wire):
+    """Those of the photos that are now as was asked; one that is not there, or not the caller's, is not among them."""
+
+    photo_ids: list[str]
 
 
 class NamedIn(Wire):

@@ -14,6 +14,7 @@ from safelight.domain.events import Event
 from safelight.domain.identity import ApiToken, Session, SignInLink, User
 from safelight.domain.job import Job
 from safelight.domain.photo import Photo, PhotoStatus
+from safelight.domain.shelf import Order
 from safelight.ports.broker import Broker as Broker
 from safelight.ports.broker import Delivery as Delivery
 from safelight.ports.broker import Subscription as Subscription
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which rows of the library: by number (from 0) or, where `after` is given, behind that (time, id) key."""
+    """Which rows of the library: by number (from 0) or, where `after` is given, behind that (place, id) key."""
 
     size: int
     number: int = 0
@@ -41,11 +42,26 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which photos of an owner: of one status, by part of a name, and whether those in the trash."""
+    """Which photos of an owner, and in which order: of one status, by the words looked for (shelf.words; each in the
+    name, the path or the camera, or the date of capture), and whether those in the trash. `since` (inclusive) and
+    `until` (exclusive) are Unix milliseconds of what they are in order by.
+    """
 
     status: PhotoStatus | None = PhotoStatus.COMPLETED
     search: str | None = None
     trashed: bool = False
+    order: Order = Order.ADDED
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How many photos stand on one day, and how many of them without a capture date. `begin`: its first millisecond."""
+
+    begin: int
+    count: int
+    undated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +104,15 @@ class ReadTransaction(Protocol):
         """In the order declared."""
 
     def library(self, user_id: str, which: Filter, page: Page) -> list[Photo]:
-        """Newest first by (created_at, id); duplicates and purged photos are left out."""
+        """Newest first by (place in its order, id); duplicates and purged photos are left out."""
 
     def library_count(self, user_id: str, which: Filter) -> int: ...
+
+    def library_days(self, user_id: str, which: Filter) -> list[Day]:
+        """The days on which there are any of these photos, newest first."""
+
+    def library_keys(self, user_id: str, which: Filter, page: Page) -> list[tuple[int, str]]:
+        """As `library`, of each the (place in its order, id) alone."""
 
     def originals(self, user_id: str, content_hashes: Sequence[str]) -> dict[str, str]:
         """The completed photo outside the trash, by content hash, for each of the hashes that has one."""

@@ -30,6 +30,10 @@ const PATHS = {
   ),
   person: <path d="M16 8.5a4 4 0 1 1-8 0 4 4 0 0 1 8 0ZM4.5 20a7.5 7.5 0 0 1 15 0" />,
   info: <path d="M12 11v6M12 7.5v.5M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0Z" />,
+  check: <path d="m6 12.5 4 4 8-9" />,
+  checkAll: <path d="M9 4h9a2 2 0 0 1 2 2v9M4 8h12v12H4zM7 14l2.5 2.5L13.5 12" />,
+  zoomIn: <path d="M16.5 16.5 21 21M18.5 11a7.5 7.5 0 1 1-15 0 7.5 7.5 0 0 1 15 0ZM11 8v6M8 11h6" />,
+  zoomOut: <path d="M16.5 16.5 21 21M18.5 11a7.5 7.5 0 1 1-15 0 7.5 7.5 0 0 1 15 0ZM8 11h6" />,
   library: <path d="M4 5h16v14H4zM4 16l5-5 4 4 2.5-2.5L20 17M15.5 9.5v.1" />,
 } satisfies Record<string, ReactNode>;
 

@@ -2,7 +2,8 @@ import { type MouseEvent, useSyncExternalStore } from 'react';
 
 const CHANGED = 'safelight:route';
 
-function subscribe(listener: () => void): () => void {
+/** Be told when another address is shown. */
+export function onRoute(listener: () => void): () => void {
   window.addEventListener('popstate', listener);
   window.addEventListener(CHANGED, listener);
   return () => {
@@ -13,10 +14,10 @@ function subscribe(listener: () => void): () => void {
 
 /** The path shown now. */
 export function useRoute(): string {
-  return useSyncExternalStore(subscribe, () => window.location.pathname);
+  return useSyncExternalStore(onRoute, () => window.location.pathname);
 }
 
-/** Go to a path of the page, without loading it anew. */
+/** Go to a path of the page (with its query), without loading it anew. */
 export function go(path: string, replace = false): void {
   if (replace) window.history.replaceState(null, '', path);
   else window.history.pushState(null, '', path);

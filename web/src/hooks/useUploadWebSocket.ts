@@ -1,11 +1,10 @@
-import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { followLive, type Session } from '../live';
 import { jitteredDelay, sleep } from '../lib/upload/backoff';
 import { sentenceOf } from '../lib/api/errors';
 import { notify } from '../stores/noticeStore';
 import { say } from '../texts';
-import { libraryNews } from './usePhotos';
+import { libraryNews } from './useShelf';
 import { useWebSocket } from './useWebSocket';
 
 const RETRY = { base: 1_000, cap: 10_000 };
@@ -13,13 +12,11 @@ const TRIES = 10;
 
 /** Follow every upload of whoever is signed in, live, and keep the library in step with it. */
 export function useUploadWebSocket(userId: string): void {
-  const queries = useQueryClient();
   const session = useRef<Session | null>(null);
 
   useEffect(() => {
     const ended = new AbortController();
-    const news = libraryNews(queries);
-    const started = followLive(userId, news);
+    const started = followLive(userId, libraryNews);
     session.current = started;
     const begin = async () => {
       for (let attempt = 0; ; attempt++) {
@@ -37,11 +34,10 @@ export function useUploadWebSocket(userId: string): void {
     });
     return () => {
       ended.abort();
-      news.stop();
       started.stop();
       session.current = null;
     };
-  }, [queries, userId]);
+  }, [userId]);
 
   useWebSocket(session);
 }

@@ -3,6 +3,7 @@ import { uploadApi } from '../app';
 import { ApiError } from '../lib/api/errors';
 import { isAbort, jitteredDelay, sleep } from '../lib/upload/backoff';
 import { listen } from '../live';
+import { connectionStore } from '../stores/connectionStore';
 import { createUploadStore, type UploadStore } from '../stores/uploadStore';
 import { isPhotoEvent, type LiveEvent, type Snapshot } from '../types/wire';
 
@@ -90,10 +91,15 @@ export function useWatchedJob(jobId: string): Watched {
         if (event.jobId === jobId && (event.seq ?? 0) > (known?.seq ?? 0)) look();
       },
     });
+    const unsubscribe = connectionStore.subscribe(({ live }, before) => {
+      // What happened until now was told to nobody.
+      if (live === 'live' && before.live !== 'live') look();
+    });
     look();
     return () => {
       ended.abort();
       unlisten();
+      unsubscribe();
     };
   }, [jobId, store]);
 

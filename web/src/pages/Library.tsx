@@ -1,89 +1,118 @@
-import { useCallback, useDeferredValue, useMemo, useState } from 'react';
+import { useCallback, useState } from 'react';
+import { useStore } from 'zustand';
 import { sentenceOf } from '../lib/api/errors';
+import type { Place } from '../lib/api/photos';
+import { groupingFor } from '../lib/photos/layout';
+import { useSelection } from '../hooks/useSelection';
+import { useShelf } from '../hooks/useShelf';
 import { useTexts } from '../hooks/useTexts';
-import { type Shelf, usePhotoActions, usePhotos } from '../hooks/usePhotos';
-import { IconButton } from '../components/icons';
 import { Connection } from '../components/layout/Connection';
 import { Logo } from '../components/layout/Logo';
+import { LibraryTools } from '../components/photos/LibraryTools';
 import { PhotoGrid } from '../components/photos/PhotoGrid';
 import { PhotoViewer } from '../components/photos/PhotoViewer';
 import { Pickers } from '../components/photos/Pickers';
-import type { Summary } from '../types/wire';
+import { SelectionBar } from '../components/photos/SelectionBar';
+import { settingsStore } from '../stores/settingsStore';
 
 /** The photos of the library, or of the trash. */
-export function Library(props: { shelf: Shelf; search: string; onPick: (files: File[]) => void }) {
-  const { shelf, onPick } = props;
+export function Library(props: { place: Place; search: string; onClear: () => void; onPick: (files: File[]) => void }) {
+  const { place, search, onClear, onPick } = props;
   const say = useTexts();
-  const search = useDeferredValue(props.search.trim());
-  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = usePhotos(shelf, search);
-  const [open, setOpen] = useState<string | null>(null);
-  const photos = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
-  const total = data?.pages[0]?.totalElements ?? 0;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const shelf = useShelf(place, search);
+  const selecting = useSelection(shelf, place, search);
+  const { days, error } = shelf;
+  const chosen = useStore(settingsStore, (settings) => settings.grouping);
+  const grouping = place === 'trash' ? 'day' : chosen === 'auto' ? groupingFor(days?.list ?? []) : chosen;
+  const [wanted, setWanted] = useState<{ day: string; count: number } | null>(null);
+  const [returned, setReturned] = useState<{ position: number; count: number } | null>(null);
+  const [open, setOpen] = useState<{ position: number; photoId: string | undefined } | null>(null);
+
+  const total = days?.total ?? 0;
+  // The photo that is looked at stays in sight while others come and go; where it went itself, the next one is shown.
+  const found = open?.photoId === undefined ? null : shelf.positionOf(open.photoId);
+  const position = open && Math.min(found ?? open.position, total - 1);
+  const show = useCallback(
+    (at: number) => {
+      setOpen({ position: at, photoId: shelf.at(at)?.photoId });
+    },
+    [shelf],
+  );
+  const close = useCallback((at: number) => {
+    setOpen(null);
+    setReturned((before) => ({ position: at, count: (before?.count ?? 0) + 1 }));
+  }, []);
+  if (open && days && total === 0) setOpen(null);
 
   return (
     <main className="library">
       <div className="library-head">
-        <h1>{say(shelf === 'trash' ? 'shelf.trash' : 'shelf.library')}</h1>
-        {data && (
-          <p>
+        <h1>{say(place === 'trash' ? 'shelf.trash' : 'shelf.library')}</h1>
+        {days && (
+          <p role="status">
             {search
               ? say('library.matching', { photos: say('count.photos', { count: total }), search })
               : say('count.photos', { count: total })}
           </p>
         )}
         <Connection announced />
+        {days && total > 0 && place === 'library' && (
+          <LibraryTools
+            days={days}
+            grouping={grouping}
+            onGo={(day) => {
+              setWanted((before) => ({ day, count: (before?.count ?? 0) + 1 }));
+            }}
+          />
+        )}
       </div>
-      {error && (
+      {place === 'trash' && total > 0 && (
+        <p className="library-hint">{say('trash.kept', { count: shelf.trashDays })}</p>
+      )}
+      {error !== null && (
         <div className="library-error" role="alert">
           <p>{sentenceOf(error)}</p>
-          <button type="button" className="button" onClick={() => void refetch()}>
+          <button type="button" className="button" onClick={() => void shelf.refresh(true)}>
             {say('library.tryAgain')}
           </button>
         </div>
       )}
-      {isPending && <p className="library-wait">{say('library.fetching')}</p>}
-      {data && photos.length === 0 && <Nothing shelf={shelf} search={search} onPick={onPick} />}
-      {photos.length > 0 && (
+      {!days && error === null && <p className="library-wait">{say('library.fetching')}</p>}
+      {days && total === 0 && <Nothing place={place} search={search} onClear={onClear} onPick={onPick} />}
+      {days && total > 0 && (
         <PhotoGrid
-          photos={photos}
-          onOpen={setOpen}
-          onEnd={more}
-          {...(shelf === 'trash' && { actions: (photo: Summary) => <TrashActions photo={photo} /> })}
+          shelf={shelf}
+          place={place}
+          grouping={grouping}
+          trashDays={shelf.trashDays}
+          selecting={selecting}
+          onOpen={show}
+          wanted={wanted}
+          returned={returned}
         />
       )}
-      {open !== null && <PhotoViewer photos={photos} photoId={open} trashed={shelf === 'trash'} onShow={setOpen} />}
+      <SelectionBar place={place} total={total} selecting={selecting} />
+      {position !== null && position >= 0 && (
+        <PhotoViewer shelf={shelf} place={place} position={position} onShow={show} onClose={close} />
+      )}
     </main>
   );
 }
 
-function TrashActions({ photo }: { photo: Summary }) {
+function Nothing(props: { place: Place; search: string; onClear: () => void; onPick: (files: File[]) => void }) {
+  const { place, search, onClear, onPick } = props;
   const say = useTexts();
-  const { restore, deleteForGood } = usePhotoActions();
-  return (
-    <figcaption className="tile-actions">
-      <IconButton
-        icon="restore"
-        label={say('library.putBack', { name: photo.filename })}
-        onClick={() => void restore(photo)}
-      />
-      <IconButton
-        icon="close"
-        label={say('library.deleteForGood', { name: photo.filename })}
-        onClick={() => {
-          if (window.confirm(say('library.deleteForGoodSure', { name: photo.filename }))) void deleteForGood(photo);
-        }}
-      />
-    </figcaption>
-  );
-}
-
-function Nothing({ shelf, search, onPick }: { shelf: Shelf; search: string; onPick: (files: File[]) => void }) {
-  const say = useTexts();
-  if (search) return <p className="library-none">{say('library.noMatch', { search })}</p>;
-  if (shelf === 'trash') return <p className="library-none">{say('library.trashEmpty')}</p>;
+  if (search)
+    return (
+      <div className="library-none">
+        <h2>{say('library.noMatch', { search })}</h2>
+        <p>{say('library.noMatchHint')}</p>
+        <button type="button" className="button" onClick={onClear}>
+          {say('library.clearSearch')}
+        </button>
+      </div>
+    );
+  if (place === 'trash') return <p className="library-none">{say('library.trashEmpty')}</p>;
   return (
     <section className="empty">
       <div className="empty-lamp">

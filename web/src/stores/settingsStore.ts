@@ -21,6 +21,8 @@ export interface Settings {
   panel: { right: number; bottom: number } | null;
   /** Whether a notification is wanted when all is done. */
   notify: boolean;
+  /** Under which headings the library stands; `auto`: by how many photos there are a day. */
+  grouping: 'auto' | 'day' | 'month';
 }
 
 /** What a person set in this browser, kept over reloads. */
@@ -37,7 +39,7 @@ function read(kept: string | null): Settings {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // not ours: the defaults will do
   }
-  const { limit, bandwidth, theme, language, panel, notify } = found;
+  const { limit, bandwidth, theme, language, panel, notify, grouping } = found;
   return {
     limit: typeof limit === 'number' && limit >= 1 && limit <= MOST_REQUESTS ? Math.floor(limit) : DEFAULT_LIMIT,
     bandwidth: typeof bandwidth === 'number' && bandwidth >= LEAST_BANDWIDTH ? Math.floor(bandwidth) : null,
@@ -45,5 +47,6 @@ function read(kept: string | null): Settings {
     language: LANGUAGES.find(({ id }) => id === language)?.id ?? 'system',
     panel: panel && Number.isFinite(panel.right) && Number.isFinite(panel.bottom) ? panel : null,
     notify: notify === true,
+    grouping: grouping === 'day' || grouping === 'month' ? grouping : 'auto',
   };
 }

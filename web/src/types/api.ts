@@ -345,6 +345,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/queries/photos/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Timeline
+         * @description The days on which there are photos, newest first: of the library by capture, of the trash by deletion.
+         */
+        get: operations["timeline_queries_photos_timeline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queries/photos/ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Photo Ids
+         * @description The ids of the photos in the order of the timeline: to do something with many of them.
+         */
+        get: operations["photo_ids_queries_photos_ids_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/queries/photos/known": {
         parameters: {
             query?: never;
@@ -480,6 +520,66 @@ export interface paths {
          * @description Gone for good, with its derived files.
          */
         delete: operations["delete_photo_commands_photos__photo_id__permanent_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/commands/photos/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Trash Photos
+         * @description Many photos into the trash, up to 1,000 a call.
+         */
+        post: operations["trash_photos_commands_photos_trash_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/commands/photos/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Photos
+         * @description Many photos out of the trash, up to 1,000 a call.
+         */
+        post: operations["restore_photos_commands_photos_restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/commands/photos/permanent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Photos
+         * @description Photos of the trash gone for good, up to 100 a call.
+         */
+        post: operations["delete_photos_commands_photos_permanent_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -799,6 +899,18 @@ export interface components {
             /** Password */
             password: string;
         };
+        /**
+         * DayOut
+         * @description `undated`: how many of them have no capture date, and stand where they arrived.
+         */
+        DayOut: {
+            /** Day */
+            day: string;
+            /** Count */
+            count: number;
+            /** Undated */
+            undated: number;
+        };
         /** DownloadOut */
         DownloadOut: {
             /** Url */
@@ -809,6 +921,11 @@ export interface components {
         /** Entity */
         Entity: {
             object: components["schemas"]["StoredObject"];
+        };
+        /** FewPhotosIn */
+        FewPhotosIn: {
+            /** Photoids */
+            photoIds: string[];
         };
         /** FileIn */
         FileIn: {
@@ -882,6 +999,13 @@ export interface components {
              * @description This server's address as it understands the request.
              */
             url?: string | null;
+        };
+        /** IdsOut */
+        IdsOut: {
+            /** Photoids */
+            photoIds: string[];
+            /** Nextcursor */
+            nextCursor?: string | null;
         };
         /** ItemOut */
         ItemOut: {
@@ -1074,6 +1198,12 @@ export interface components {
              */
             registration: "open" | "closed";
         };
+        /**
+         * Order
+         * @description By what photos are in order, newest first, and of which day each one is.
+         * @enum {string}
+         */
+        Order: "added" | "captured" | "deleted";
         /** PartIn */
         PartIn: {
             /** Partnumber */
@@ -1145,6 +1275,10 @@ export interface components {
             completedAt?: string | null;
             /** Deletedat */
             deletedAt?: string | null;
+            /** Day */
+            day: string;
+            /** Goneat */
+            goneAt?: string | null;
             /** Exifjson */
             exifJson?: string | null;
             /** Checksum */
@@ -1186,6 +1320,19 @@ export interface components {
          * @enum {string}
          */
         PhotoStatus: "QUEUED" | "UPLOADING" | "PROCESSING" | "COMPLETED" | "FAILED" | "CANCELLED";
+        /** PhotosIn */
+        PhotosIn: {
+            /** Photoids */
+            photoIds: string[];
+        };
+        /**
+         * PhotosOut
+         * @description Those of the photos that are now as was asked; one that is not there, or not the caller's, is not among them.
+         */
+        PhotosOut: {
+            /** Photoids */
+            photoIds: string[];
+        };
         /**
          * Problem
          * @description application/problem+json (RFC 9457); `detail` is the sentence that says what to do.
@@ -1399,7 +1546,11 @@ export interface components {
             /** Backlog */
             backlog: number;
         };
-        /** SummaryOut */
+        /**
+         * SummaryOut
+         * @description `day`: under which it stands in the order asked for, as YYYY-MM-DD; by capture that is the camera's own date, or
+         *     that of the arrival where there is no `takenAt`. `goneAt`: when the trash is rid of it.
+         */
         SummaryOut: {
             /** Photoid */
             photoId: string;
@@ -1439,6 +1590,22 @@ export interface components {
             completedAt?: string | null;
             /** Deletedat */
             deletedAt?: string | null;
+            /** Day */
+            day: string;
+            /** Goneat */
+            goneAt?: string | null;
+        };
+        /**
+         * TimelineOut
+         * @description `trashDays`: how long the trash keeps what is in it.
+         */
+        TimelineOut: {
+            /** Days */
+            days: components["schemas"]["DayOut"][];
+            /** Totalelements */
+            totalElements: number;
+            /** Trashdays */
+            trashDays: number;
         };
         /** UrlsIn */
         UrlsIn: {
@@ -2445,6 +2612,11 @@ export interface operations {
                 page?: number;
                 size?: number;
                 cursor?: string | null;
+                order?: "added" | "captured";
+                /** @description The first day. */
+                from?: string | null;
+                /** @description The last day. */
+                to?: string | null;
             };
             header?: never;
             path?: never;
@@ -2459,6 +2631,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListingOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    timeline_queries_photos_timeline_get: {
+        parameters: {
+            query?: {
+                shelf?: "library" | "trash";
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    photo_ids_queries_photos_ids_get: {
+        parameters: {
+            query?: {
+                shelf?: "library" | "trash";
+                search?: string | null;
+                /** @description The first day. */
+                from?: string | null;
+                /** @description The last day. */
+                to?: string | null;
+                cursor?: string | null;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdsOut"];
                 };
             };
             /** @description No valid identity. */
@@ -2534,6 +2798,11 @@ export interface operations {
                 page?: number;
                 size?: number;
                 cursor?: string | null;
+                order?: components["schemas"]["Order"];
+                /** @description The first day. */
+                from?: string | null;
+                /** @description The last day. */
+                to?: string | null;
             };
             header?: never;
             path?: never;
@@ -2846,6 +3115,138 @@ export interface operations {
             };
             /** @description The state forbids it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trash_photos_commands_photos_trash_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhotosIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhotosOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_photos_commands_photos_restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhotosIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhotosOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body was rejected; `errors` names the fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_photos_commands_photos_permanent_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FewPhotosIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhotosOut"];
+                };
+            };
+            /** @description No valid identity. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, func, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, bindparam, func, not_, or_, select, tuple_
 
-from safelight.adapters.sql import rows
+from safelight.adapters.sql import library, rows
 from safelight.adapters.sql.prepared import ByIds, Prepared
 from safelight.adapters.sql.schema import (
     api_tokens,
@@ -22,7 +22,7 @@ from safelight.adapters.sql.schema import (
 from safelight.domain.identity import ApiToken, Session, User
 from safelight.domain.job import ACTIVE, Job
 from safelight.domain.photo import AWAITING_BYTES, Photo, PhotoStatus
-from safelight.ports import Doomed, Filter, Known, Page
+from safelight.ports import Day, Doomed, Filter, Known, Page
 
 T = TypeVar("T")
 
@@ -82,17 +82,18 @@ class SqlRead:
     # --- the library ---
 
     def library(self, user_id: str, which: Filter, page: Page) -> list[Photo]:
-        query = select(photos).where(*_matching(user_id, which))
-        if page.after:
-            query = query.where(tuple_(photos.c.created_at, photos.c.id) < tuple_(*page.after))
-        else:
-            query = query.offset(page.number * page.size)
-        query = query.order_by(photos.c.created_at.desc(), photos.c.id.desc()).limit(page.size)
-        return [rows.photo(row) for row in self._sql.execute(query)]
+        return [rows.photo(row) for row in self._sql.execute(library.page_of(select(photos), user_id, which, page))]
 
     def library_count(self, user_id: str, which: Filter) -> int:
-        query = select(func.count()).select_from(photos).where(*_matching(user_id, which))
+        query = select(func.count()).select_from(photos).where(*library.matching(user_id, which))
         return self._sql.execute(query).scalar_one()
+
+    def library_days(self, user_id: str, which: Filter) -> list[Day]:
+        return [Day(*row) for row in self._sql.execute(library.days_of(user_id, which))]
+
+    def library_keys(self, user_id: str, which: Filter, page: Page) -> list[tuple[int, str]]:
+        query = select(library.PLACES[which.order], photos.c.id)
+        return [(place, id_) for place, id_ in self._sql.execute(library.page_of(query, user_id, which, page))]
 
     def originals(self, user_id: str, content_hashes: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -228,25 +229,3 @@ def _free(now: int) -> tuple[ColumnElement[bool], ...]:
     """Photos that wait for a worker."""
     free = or_(photos.c.lease_until.is_(None), photos.c.lease_until < now)
     return photos.c.status == PhotoStatus.PROCESSING, free
-
-
-def _matching(user_id: str, which: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[Any]] = [
-        photos.c.user_id == user_id,
-        photos.c.duplicate_of.is_(None),
-        photos.c.purged_at.is_(None),
-        photos.c.deleted_at.is_not(None) if which.trashed else photos.c.deleted_at.is_(None),
-    ]
-    if which.status:
-        conditions.append(photos.c.status == which.status)
-    if which.search:
-        conditions.append(
-            and_(
-                *(
-                    photos.c.filename.icontains(word, autoescape=True)
-                    | func.coalesce(photos.c.relative_path.icontains(word, autoescape=True), false())
-                    for word in which.search.split()
-                )
-            )
-        )
-    return conditions

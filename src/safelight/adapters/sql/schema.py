@@ -6,7 +6,20 @@ database was made for. That orders them alike everywhere, and an index of them i
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, and_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -122,6 +135,8 @@ photos = Table(
     Column("width", Integer),
     Column("height", Integer),
     Column("taken_at", _ascii(40)),
+    Column("taken_ms", BigInteger),
+    Column("camera", Text),
     Column("exif_json", Text),
     Column("thumbhash", _ascii(64)),
     Column("created_at", BigInteger, nullable=False),
@@ -140,6 +155,20 @@ Index(
     *(photos.c.user_id, photos.c.bytes),
     sqlite_where=_RECOGNISABLE,
     postgresql_where=_RECOGNISABLE,
+)
+# The library in the order in which photos were taken: an entry is made once, when the photo is complete.
+captured = func.coalesce(photos.c.taken_ms, photos.c.created_at)
+shown = and_(
+    photos.c.completed_at.is_not(None),
+    photos.c.duplicate_of.is_(None),
+    photos.c.deleted_at.is_(None),
+    photos.c.purged_at.is_(None),
+)
+Index(
+    "ix_photos_captured",
+    *(photos.c.user_id, captured, photos.c.id),
+    sqlite_where=shown,
+    postgresql_where=shown,
 )
 # By status alone: with the time in it, every stage of every photo would move an entry.
 Index("ix_photos_status", photos.c.status)

@@ -1,8 +1,9 @@
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useRef, useState } from 'react';
 import { auth, currentEngine } from '../../app';
 import { sentenceOf } from '../../lib/api/errors';
 import { useMaySeeConnections } from '../../hooks/useConnections';
 import { follow, useRoute } from '../../hooks/useRoute';
+import type { Search } from '../../hooks/useSearch';
 import { useTexts } from '../../hooks/useTexts';
 import { useTheme } from '../../hooks/useTheme';
 import { notify } from '../../stores/noticeStore';
@@ -14,8 +15,7 @@ import { Settings } from './Settings';
 export function Header(props: {
   email: string;
   /** Null where there is nothing to look for. */
-  search: string | null;
-  onSearch: (search: string) => void;
+  search: Search | null;
   children: ReactNode;
 }) {
   const say = useTexts();
@@ -30,20 +30,7 @@ export function Header(props: {
         <NavLink path="/" icon="library" label={say('shelf.library')} />
         <NavLink path="/trash" icon="trash" label={say('shelf.trash')} />
       </nav>
-      {props.search !== null && (
-        <label className="search">
-          <Icon name="search" />
-          <input
-            type="search"
-            placeholder={say('search.hint')}
-            aria-label={say('search.label')}
-            value={props.search}
-            onChange={({ target }) => {
-              props.onSearch(target.value);
-            }}
-          />
-        </label>
-      )}
+      {props.search !== null && <SearchField search={props.search} />}
       <div className="header-end">
         {props.children}
         <IconButton
@@ -55,6 +42,34 @@ export function Header(props: {
         <Account email={props.email} />
       </div>
     </header>
+  );
+}
+
+function SearchField({ search }: { search: Search }) {
+  const say = useTexts();
+  const field = useRef<HTMLInputElement>(null);
+  const clear = () => {
+    search.clear();
+    field.current?.focus();
+  };
+  return (
+    <div className="search" role="search">
+      <Icon name="search" />
+      <input
+        ref={field}
+        type="search"
+        placeholder={say('search.hint')}
+        aria-label={say('search.label')}
+        value={search.text}
+        onChange={({ target }) => {
+          search.type(target.value);
+        }}
+        onKeyDown={({ key }) => {
+          if (key === 'Escape') clear();
+        }}
+      />
+      {search.text !== '' && <IconButton icon="close" label={say('search.clear')} onClick={clear} />}
+    </div>
   );
 }
 

@@ -9,9 +9,21 @@ export function Notices() {
   const notices = useStore(noticeStore, (state) => state.notices);
   return (
     <div className="notices" role="region" aria-label={say('notices.label')} aria-live="polite">
-      {notices.map(({ id, kind, text }) => (
+      {notices.map(({ id, kind, text, action }) => (
         <div key={id} className="notice" data-kind={kind}>
           <p>{text}</p>
+          {action && (
+            <button
+              type="button"
+              className="text-button"
+              onClick={() => {
+                dismiss(id);
+                action.run();
+              }}
+            >
+              {action.label}
+            </button>
+          )}
           <IconButton
             icon="close"
             label={say('notices.dismiss')}

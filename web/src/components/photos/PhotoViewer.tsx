@@ -1,75 +1,159 @@
-import { useQuery } from '@tanstack/react-query';
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
-import { photosApi } from '../../app';
-import { sentenceOf } from '../../lib/api/errors';
-import { describe } from '../../lib/photos/describe';
+import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useTexts } from '../../hooks/useTexts';
-import { usePhotoActions } from '../../hooks/usePhotos';
-import type { Summary } from '../../types/wire';
+import { STEP, useZoom } from '../../hooks/useZoom';
+import type { Place } from '../../lib/api/photos';
+import type { Shelf } from '../../lib/photos/shelf';
+import { download, restore, trash } from '../../photoActions';
 import { IconButton } from '../icons';
+import { Notices } from '../layout/Notices';
+import { ViewerDetails } from './ViewerDetails';
+import { ViewerPicture } from './ViewerPicture';
 
-/** One photo large, with all that is known of it; arrow keys lead to its neighbours. */
+const PAN_PX = 80;
+const WIDE_PX = 900;
+
+/** One photo large, with all that is known of it; keys lead to its neighbours, into it, and out again. */
 export function PhotoViewer(props: {
-  photos: readonly Summary[];
-  photoId: string;
-  trashed: boolean;
-  onShow: (photoId: string | null) => void;
+  shelf: Shelf;
+  place: Place;
+  position: number;
+  onShow: (position: number) => void;
+  onClose: (position: number) => void;
 }) {
-  const { photos, photoId, trashed, onShow } = props;
+  const { shelf, place, position, onShow, onClose } = props;
   const say = useTexts();
   const dialog = useRef<HTMLDialogElement>(null);
-  const index = photos.findIndex((photo) => photo.photoId === photoId);
-  const photo = photos[index];
-  const [details, setDetails] = useState(() => window.innerWidth >= 900);
-  const { moveToTrash, restore, download } = usePhotoActions();
+  const stage = useRef<HTMLDivElement>(null);
+  const [details, setDetails] = useState(() => window.innerWidth >= WIDE_PX);
+  const [busy, setBusy] = useState(false);
+  const photo = shelf.at(position);
+  const total = shelf.days?.total ?? 0;
 
-  useEffect(() => {
+  // Closed before it is taken out: the focus goes where it was, before it goes where it is wanted.
+  useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
     return () => {
       shown?.close();
     };
   }, []);
+  useEffect(() => {
+    // A button that had the focus may be gone (Undo): keys must still be heard.
+    if (!dialog.current?.contains(document.activeElement)) dialog.current?.focus();
+  });
+  useEffect(() => {
+    shelf.look('viewer', { first: position - 2, last: position + 2 });
+    return () => {
+      shelf.look('viewer', null);
+    };
+  }, [shelf, position]);
+  const around = [shelf.at(position + 1), shelf.at(position - 1)].map((next) => next?.thumbnailUrl1024 ?? null);
+  useEffect(() => {
+    for (const url of around) if (url) new Image().src = url;
+    // The same neighbours need not be fetched again.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, around);
 
-  const step = (by: number) => {
-    const next = photos[index + by];
-    if (next) onShow(next.photoId);
+  const show = (wanted: number) => {
+    if (wanted !== position && wanted >= 0 && wanted < total) onShow(wanted);
   };
-  const takeAway = (work: (photo: Summary) => Promise<boolean>) => {
-    if (!photo) return;
-    const neighbour = photos[index + 1] ?? photos[index - 1];
-    void work(photo).then((done) => {
-      if (done) onShow(neighbour?.photoId ?? null);
-    });
+  const close = () => {
+    onClose(position);
   };
+  const size = photo?.width && photo.height ? { width: photo.width, height: photo.height } : null;
+  const zoom = useZoom(stage, photo?.photoId, photo ? (size ?? { width: 1_024, height: 768 }) : null, (by) => {
+    show(position + by);
+  });
+  const takeAway = async () => {
+    if (!photo || busy) return;
+    setBusy(true);
+    await (place === 'trash' ? restore : trash)([photo.photoId]);
+    setBusy(false);
+  };
+  const save = () => {
+    if (photo) void download([photo.photoId]);
+  };
+
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'ArrowLeft') step(-1);
-    if (event.key === 'ArrowRight') step(1);
-    if (event.key === 'i') setDetails(!details);
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const zoomedIn = zoom.view.scale > 1 && event.shiftKey;
+    const keys: Record<string, () => void> = {
+      ArrowLeft: () => {
+        if (zoomedIn) zoom.pan(PAN_PX, 0);
+        else show(position - 1);
+      },
+      ArrowRight: () => {
+        if (zoomedIn) zoom.pan(-PAN_PX, 0);
+        else show(position + 1);
+      },
+      ...(zoomedIn && {
+        ArrowUp: () => {
+          zoom.pan(0, PAN_PX);
+        },
+        ArrowDown: () => {
+          zoom.pan(0, -PAN_PX);
+        },
+      }),
+      Home: () => {
+        show(0);
+      },
+      End: () => {
+        show(total - 1);
+      },
+      '+': () => {
+        zoom.by(STEP);
+      },
+      '=': () => {
+        zoom.by(STEP);
+      },
+      '-': () => {
+        zoom.by(1 / STEP);
+      },
+      '0': zoom.whole,
+      i: () => {
+        setDetails(!details);
+      },
+      d: save,
+      ...(place === 'library' && { Delete: () => void takeAway() }),
+    };
+    const act = keys[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
   };
 
   return (
     <dialog
       ref={dialog}
       className="viewer"
+      tabIndex={-1}
       aria-label={photo?.filename ?? say('viewer.photo')}
       onKeyDown={onKeyDown}
       onCancel={(event) => {
         event.preventDefault();
-        onShow(null);
+        close();
       }}
     >
       <header className="viewer-head">
+        <IconButton icon="close" label={say('viewer.close')} onClick={close} />
+        <h2 title={photo?.relativePath ?? photo?.filename} aria-live="polite">
+          <bdi>{photo?.filename ?? say('library.fetchingOne')}</bdi>
+          <span className="viewer-place">{say('viewer.place', { at: position + 1, total })}</span>
+        </h2>
         <IconButton
-          icon="close"
-          label={say('viewer.close')}
+          icon="zoomOut"
+          label={say('viewer.zoomOut')}
           onClick={() => {
-            onShow(null);
+            zoom.by(1 / STEP);
           }}
         />
-        <h2 title={photo?.relativePath ?? photo?.filename}>
-          <bdi>{photo?.filename}</bdi>
-        </h2>
+        <IconButton
+          icon="zoomIn"
+          label={say('viewer.zoomIn')}
+          onClick={() => {
+            zoom.by(STEP);
+          }}
+        />
         <IconButton
           icon="info"
           label={say(details ? 'viewer.hideDetails' : 'viewer.showDetails')}
@@ -78,102 +162,41 @@ export function PhotoViewer(props: {
             setDetails(!details);
           }}
         />
-        {photo && <IconButton icon="download" label={say('viewer.download')} onClick={() => void download(photo)} />}
-        {trashed ? (
-          <IconButton
-            icon="restore"
-            label={say('viewer.restore')}
-            onClick={() => {
-              takeAway(restore);
-            }}
-          />
-        ) : (
-          <IconButton
-            icon="trash"
-            label={say('viewer.trash')}
-            onClick={() => {
-              takeAway(moveToTrash);
-            }}
-          />
-        )}
+        <IconButton icon="download" label={say('viewer.download')} disabled={!photo} onClick={save} />
+        <IconButton
+          icon={place === 'trash' ? 'restore' : 'trash'}
+          label={say(place === 'trash' ? 'viewer.restore' : 'viewer.trash')}
+          disabled={!photo}
+          onClick={() => void takeAway()}
+        />
       </header>
       <div className="viewer-body">
-        <div className="viewer-stage">
-          {photo && <Picture key={photo.photoId} photo={photo} />}
-          {index > 0 && (
+        <div ref={stage} className="viewer-stage" data-zoomed={zoom.view.scale > 1 || undefined} {...zoom.handlers}>
+          {photo && <ViewerPicture key={photo.photoId} photo={photo} zoom={zoom} />}
+          {position > 0 && (
             <IconButton
               className="viewer-step viewer-previous"
               icon="previous"
               label={say('viewer.previous')}
               onClick={() => {
-                step(-1);
+                show(position - 1);
               }}
             />
           )}
-          {index < photos.length - 1 && (
+          {position < total - 1 && (
             <IconButton
               className="viewer-step viewer-next"
               icon="next"
               label={say('viewer.next')}
               onClick={() => {
-                step(1);
+                show(position + 1);
               }}
             />
           )}
         </div>
-        {details && photo && <Details photo={photo} />}
+        {details && photo && <ViewerDetails photoId={photo.photoId} />}
       </div>
+      <Notices />
     </dialog>
-  );
-}
-
-function Picture({ photo }: { photo: Summary }) {
-  const say = useTexts();
-  const [state, setState] = useState<'loading' | 'shown' | 'failed'>('loading');
-  const { width, height } = photo;
-  if (!photo.thumbnailUrl1024 || state === 'failed') return <p className="viewer-none">{say('viewer.none')}</p>;
-  return (
-    <img
-      src={photo.thumbnailUrl1024}
-      alt={photo.filename}
-      data-state={state}
-      {...(width && height && { width, height })}
-      onLoad={() => {
-        setState('shown');
-      }}
-      onError={() => {
-        setState('failed');
-      }}
-    />
-  );
-}
-
-function Details({ photo }: { photo: Summary }) {
-  const say = useTexts();
-  const { data, error } = useQuery({
-    queryKey: ['photo', photo.photoId],
-    queryFn: ({ signal }) => photosApi.photo(photo.photoId, signal),
-  });
-  return (
-    <aside className="viewer-details" aria-label={say('viewer.details')}>
-      {error && <p role="alert">{sentenceOf(error)}</p>}
-      <dl>
-        {data &&
-          describe(data).map(({ name, value, href }) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>
-                {href ? (
-                  <a href={href} target="_blank" rel="noreferrer">
-                    {value}
-                  </a>
-                ) : (
-                  value
-                )}
-              </dd>
-            </div>
-          ))}
-      </dl>
-    </aside>
   );
 }

@@ -1,4 +1,4 @@
-import type { Photo } from '../../types/wire';
+import type { Photo, Summary } from '../../types/wire';
 import { numberText, say } from '../../texts';
 import { bytesText, dateText } from '../format';
 
@@ -19,7 +19,7 @@ interface Exif {
 export function describe(photo: Photo): Fact[] {
   const exif = parse(photo.exifJson);
   const facts: (Fact | null)[] = [
-    fact(say('fact.taken'), takenText(photo.takenAt)),
+    fact(say('fact.taken'), takenText(photo.takenAt) ?? say('taken.unknown')),
     fact(say('fact.camera'), cameraText(exif)),
     fact(say('fact.lens'), textOf(exif.lensModel ?? exif.lens)),
     fact(say('fact.exposure'), exposureText(exif)),
@@ -29,13 +29,26 @@ export function describe(photo: Photo): Fact[] {
     fact(say('fact.file'), `${bytesText(photo.bytes)} · ${photo.mimeType}`),
     fact(say('fact.checksum'), photo.checksum ?? null),
     fact(say('fact.folder'), folderOf(photo.relativePath)),
-    fact(say('fact.added'), dateText(new Date(photo.createdAt), { dateStyle: 'medium', timeStyle: 'medium' })),
+    fact(say('fact.added'), momentText(photo.createdAt)),
+    fact(say('fact.gone'), photo.goneAt ? momentText(photo.goneAt) : null),
   ];
   return facts.filter((one) => one !== null);
 }
 
+/** What a picture is called for those who do not see it: its name, and when it was taken. Nobody knows what it shows. */
+export function altText({ filename, takenAt }: Summary): string {
+  const day = /^\d{4}-\d\d-\d\d/.exec(takenAt ?? '')?.[0];
+  if (day === undefined) return filename;
+  const date = dateText(new Date(`${day}T00:00:00Z`), { dateStyle: 'long', timeZone: 'UTC' });
+  return say('photo.alt', { name: filename, date });
+}
+
 function fact(name: string, value: string | null): Fact | null {
   return value === null ? null : { name, value };
+}
+
+function momentText(moment: string): string {
+  return dateText(new Date(moment), { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
 function parse(json: string | null | undefined): Exif {

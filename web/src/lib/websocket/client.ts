@@ -8,6 +8,7 @@ import type { LivePorts, LiveState } from './ports';
 
 // A restart of the server is over by then, and nobody need be told of it.
 const POLL_AFTER_MS = 3_000;
+const LISTENING = 'subscribe-jobs';
 
 interface Watched {
   place: Place;
@@ -167,12 +168,15 @@ export class LiveClient {
     before?.link.close();
     this.policy.connected(rung, Date.now());
     this.remember();
-    this.become('live');
-    link.subscribe('/topic/jobs', {}, ({ events }) => {
+    link.subscribe('/topic/jobs', { receipt: LISTENING }, ({ events }) => {
       if (this.current?.link !== link) return;
       for (const event of events) if (!isPhotoEvent(event)) this.ports.onJob(event);
     });
     for (const [jobId, watched] of this.watched) this.subscribe(link, jobId, watched);
+    // Not before: who looks at a job now, and is told of its changes from now on, misses none in between.
+    link.onReceipt(LISTENING, () => {
+      if (this.current?.link === link) this.become('live');
+    });
     this.planUpgrade(rung);
   }
 

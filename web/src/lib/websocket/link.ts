@@ -59,6 +59,14 @@ export class Link {
     };
   }
 
+  /** Call back when the server has taken the frame that asked for this receipt. */
+  onReceipt(receipt: string, taken: () => void): void {
+    if (!this.connected) return;
+    this.client?.watchForReceipt(receipt, () => {
+      if (!this.ended) taken();
+    });
+  }
+
   /** Send a message, where connected. */
   publish(destination: string, body: object): void {
     if (this.connected) this.client?.publish({ destination, body: JSON.stringify(body) });
