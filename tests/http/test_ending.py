@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from socket import create_connection
 
 import httpx
@@ -106,6 +108,29 @@ def test_e29_who_has_connected_is_heard(start: Callable[..., Server]) -> None:
             _come_again_and_again(where)
         connected.sendall(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n")
         assert connected.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_e29_of_a_crowd_at_the_door_everybody_is_heard(start: Callable[..., Server]) -> None:
+    server = start()
+
+    def come() -> int:
+        """How often this one was answered, until nobody was let in any more."""
+        for heard in count():
+            try:
+                connected = create_connection(("127.0.0.1", server.port), 20)
+            except ConnectionRefusedError:
+                return heard
+            with connected:
+                connected.sendall(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n")
+                assert connected.recv(100).startswith(b"HTTP/1.1 200 ")
+        raise AssertionError("there is no end to counting")
+
+    with ThreadPoolExecutor(24) as crowd:
+        coming = [crowd.submit(come) for _ in range(24)]
+        time.sleep(0.3)
+        assert server.process
+        server.process.send_signal(signal.SIGTERM)
+        assert all(each.result() for each in coming)
 
 
 def _come_again_and_again(where: tuple[str, int]) -> None:

@@ -33,7 +33,7 @@ MAX_FRAME = 1024 * 1024
 # So long (seconds) whoever has just connected may take to say what for: a proxy would tell its client of a server that
 # hung up. A browser may never say it.
 FIRST_REQUEST_SECONDS = 2
-# In which the loop comes round, and takes the connections that wait.
+# How often that is looked after.
 ROUND_SECONDS = 0.01
 # A connection is some two hundred objects that Python's collector looks through again and again while others come: with
 # its own thresholds of 700, 10 and 10 it has a third of the time in which five thousand connect.
@@ -143,20 +143,45 @@ class DrainingServer(uvicorn.Server):
         for problem in await asyncio.gather(draining, return_exceptions=True):
             if isinstance(problem, Exception):
                 words.error("live clients are not sent away one by one", exc_info=problem)
-        await self._hear_out()
+        await self._hear_out(sockets or [])
         await super().shutdown(sockets)
         words.info("ended, with everything written")
 
-    async def _hear_out(self) -> None:
-        """Let nobody else in, and wait for the requests of those who have come."""
-        await asyncio.sleep(ROUND_SECONDS)
+    async def _hear_out(self, sockets: list[socket.socket]) -> None:
+        """Let nobody else in, and wait for the requests of those who have come.
+
+        With the last of its descriptors a socket is closed, and whoever waits at it is sent away: so they are let in
+        first, by another descriptor than the loop's.
+        """
+        doors = [listening.dup() for listening in sockets]
         for server in self.servers:
             server.close()
+        come = [connected for door in doors for connected in _waiting(door)]
+        for connected in come:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connected)
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_REQUEST_SECONDS):
                 # uvicorn tells nobody what becomes of its connections.
                 while not self.force_exit and any(map(_unheard, self.server_state.connections)):  # noqa: ASYNC110
                     await asyncio.sleep(ROUND_SECONDS)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes one for a connection."""
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def _waiting(door: socket.socket) -> list[socket.socket]:
+    """Take all who wait at a door, and shut it."""
+    come = []
+    with door, suppress(BlockingIOError):
+        door.setblocking(False)
+        while True:
+            connected, _ = door.accept()
+            connected.setblocking(False)
+            come.append(connected)
+    return come
 
 
 def _unheard(connection: object) -> bool:
