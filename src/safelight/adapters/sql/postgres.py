@@ -14,7 +14,7 @@ import hashlib
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -218,7 +218,11 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         """A connection, which is thrown away where it breaks: ConnectionLost then, with the reason."""
-        async with engine.connect() as connection:
+        try:
+            connected = await engine.connect()
+        except asyncpg.InterfaceError as error:
+            raise ConnectionLost from error  # it ended while it was made ready
+        async with aclosing(connected) as connection:
             try:
                 yield connection
             except _CommitLost as lost:
