@@ -78,7 +78,7 @@ def ten_thousand(playwright: Playwright, kept: dict[str, Any]) -> dict[str, Any]
             with _subject(playwright, name) as (subject, browser, page):
                 found[name] = _many(subject, browser, page, photos)
             found[name]["when"] = _now()
-    return {**found, "ratios": _ratios(found, ("seconds_until_stored", "peak_heap_mb"))}
+    return {**found, "ratios": _ratios(found, ("seconds_until_stored", "peak_heap_mb"), ("photos_a_second",))}
 
 
 def hundred(playwright: Playwright, kept: dict[str, Any]) -> dict[str, Any]:
@@ -278,14 +278,21 @@ def _chosen() -> list[str]:
     return [name for name in SUBJECTS if name.startswith(ONLY)]
 
 
-def _ratios(found: dict[str, Any], names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """The peers' figures by ours: above 1, we are ahead."""
+def _ratios(found: dict[str, Any], less: tuple[str, ...], more: tuple[str, ...] = ()) -> dict[str, dict[str, float]]:
+    """By how much we are ahead of each peer in what had better be less, or more; below 1, we are behind."""
     ours = found.get("safelight", {})
+    peers = {name: found[name] for name in SUBJECTS if name != "safelight" and name in found and ours}
     return {
-        peer: {name: round(_figure(found[peer][name]) / _figure(ours[name]), 2) for name in names if found[peer][name]}
-        for peer in SUBJECTS
-        if peer != "safelight" and peer in found and all(ours.get(name) for name in names)
+        peer: {
+            **{name: _ratio(its[name], ours[name]) for name in less if its[name] and ours[name]},
+            **{name: _ratio(ours[name], its[name]) for name in more if its[name] and ours[name]},
+        }
+        for peer, its in peers.items()
     }
+
+
+def _ratio(over: Any, under: Any) -> float:
+    return round(_figure(over) / _figure(under), 2)
 
 
 def _figure(value: Any) -> float:
