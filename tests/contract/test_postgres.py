@@ -139,6 +139,11 @@ async def test_the_same_address_at_once_makes_one_account(two_workers: tuple[Por
     assert [isinstance(each, EmailTaken) for each in made].count(True) == 5
 
 
+async def test_servers_that_start_at_once_have_one_local_owner(two_workers: tuple[Ports, Ports]) -> None:
+    found = await asyncio.gather(*(identity.local_owner(two_workers[n % 2]) for n in range(6)))
+    assert len({owner.id for owner in found}) == 1
+
+
 async def test_transactions_in_each_others_way_both_get_through(
     two: tuple[PostgresDatabase, PostgresDatabase],
 ) -> None:

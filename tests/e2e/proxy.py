@@ -172,12 +172,13 @@ class Proxy:
             to_server.transport.abort()
 
     async def _next_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        for _ in range(len(self._ports) - 1):
-            self._ports.rotate(-1)
-            with suppress(ConnectionRefusedError):
-                return await asyncio.open_connection("127.0.0.1", self._ports[0])
         self._ports.rotate(-1)
-        return await asyncio.open_connection("127.0.0.1", self._ports[0])
+        # An order of its own: others take their turns while this one waits.
+        *first, last = self._ports
+        for port in first:
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", port)
+        return await asyncio.open_connection("127.0.0.1", last)
 
 
 @dataclass
