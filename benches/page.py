@@ -38,8 +38,6 @@ PATIENCE = 900.0
 PROCESSING = 2_700.0
 """Seconds in which all must have ended after that."""
 SCROLL_SECONDS = 5.0
-TRACE_SECONDS = 20.0
-"""From the drop on, and once more in the middle of the upload."""
 GOALS = {"longest_ms_at_the_drop": 200, "longest_ms_while_uploading": 50, "peak_heap_mb": 150}
 RESULTS = Path(__file__).parent / "results" / "page.json"
 CASES = tuple(os.environ.get("PAGE", "").split(","))
@@ -198,22 +196,14 @@ def _course(
 
 def _many(subject: Subject, browser: Browser, page: Page, photos: Path) -> dict[str, Any]:
     frames: dict[str, float] = {}
-    again: list[float] = []
     began = time.monotonic()
-    with Vitals(browser, page) as vitals:
+    with Vitals(browser, page, traced=True) as vitals:
 
         def sample(at: float) -> None:
             vitals.sample(at)
-            stored = subject.stored()
-            if not frames and stored > PHOTOS / 4:
+            if not frames and subject.stored() > PHOTOS / 4:
                 frames.update(vitals.scrolled(subject.list, SCROLL_SECONDS))
-            if not (again or vitals.tracing) and stored > PHOTOS / 2:
-                again.append(at)
-                vitals.begin_trace()
-            if vitals.tracing and at > (again or [began])[0] + TRACE_SECONDS:
-                vitals.end_trace()
 
-        vitals.begin_trace()
         course = _course(subject, page, photos, PHOTOS, sample)
     until = course.stored or course.dropped + PATIENCE
     found: dict[str, Any] = {

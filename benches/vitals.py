@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Self
 
 from playwright.sync_api import Browser, CDPSession, Page
 
-# Of all that a trace may hold, the tasks alone: its own weight must not be what is measured.
-_CATEGORIES = ["disabled-by-default-devtools.timeline"]
+# Of all that a trace may hold, the tasks alone: its own weight must not be what is measured. What is included comes on
+# top of the defaults unless these are excluded, and they are a hundred thousand events a second.
+_CATEGORIES = {"includedCategories": ["disabled-by-default-devtools.timeline"], "excludedCategories": ["*"]}
 _TRACE_KB = 400_000
 LONG = 0.05
 # What browsers themselves call long, as the cross-check.
@@ -55,14 +56,14 @@ class Vitals:
 
     browser: Browser
     page: Page
+    traced: bool = False
     heap: list[tuple[float, int]] = field(default_factory=list)
     workers: dict[str, int] = field(default_factory=dict)
     resident: list[int] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
-    """What the page's main thread did while it was traced."""
+    """What the page's main thread did, for as long as the trace's buffer lasted."""
     observed: list[Task] = field(default_factory=list)
     """What PerformanceObserver calls long tasks, of the whole time; of these nobody says the processor's share."""
-    tracing: bool = False
 
     def __enter__(self) -> Self:
         self._page = self.page.context.new_cdp_session(self.page)
@@ -70,32 +71,23 @@ class Vitals:
         self._page.send("Performance.enable")
         self.page.evaluate(_WATCH)
         self._pid = self._renderer()
+        if self.traced:
+            trace = {"recordMode": "recordUntilFull", "traceBufferSizeInKb": _TRACE_KB, **_CATEGORIES}
+            how = {"traceConfig": trace, "transferMode": "ReturnAsStream", "streamCompression": "gzip"}
+            self._browser.send("Tracing.start", how)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self.end_trace()
+            self.tasks = _tasks(self._trace(), self._pid) if self.traced else []
             zero = time.monotonic() - self.page.evaluate("performance.now()") / 1e3
             found = self.page.evaluate("window.longTasks")
             self.observed = [Task(zero + begin / 1e3, length / 1e3, 0.0) for begin, length in found]
 
-    def begin_trace(self) -> None:
-        """Have tasks traced from now on; a trace of minutes takes gigabytes."""
-        trace = {"recordMode": "recordUntilFull", "includedCategories": _CATEGORIES, "traceBufferSizeInKb": _TRACE_KB}
-        how = {"traceConfig": trace, "transferMode": "ReturnAsStream", "streamCompression": "gzip"}
-        self._browser.send("Tracing.start", how)
-        self.tracing = True
-
-    def end_trace(self) -> None:
-        """Have the tasks since the trace began."""
-        if self.tracing:
-            self.tracing = False
-            self.tasks += _tasks(self._trace(), self._pid)
-
     def sample(self, at: float) -> None:
         """Note the heap and the memory of the renderer, now. What of the heap is garbage by then is in it."""
         self.heap.append((at, self.metrics()["JSHeapUsedSize"]))
-        self.resident.append(private_bytes(self._pid))
+        self.resident.append(own_bytes(self._pid))
 
     def metrics(self) -> dict[str, int]:
         """The page's counts: JSHeapUsedSize in bytes, JSEventListeners, Nodes and others."""
@@ -166,16 +158,17 @@ class Vitals:
         self._browser.send("Tracing.end")
         while not done:
             self.page.wait_for_timeout(100)
-        assert not done[0].get("dataLossOccurred"), "the trace did not fit its buffer"
         trace = json.loads(gzip.decompress(_streamed(self._browser, done[0]["stream"])))
         events: list[dict[str, Any]] = trace["traceEvents"]
         return events
 
 
-def private_bytes(pid: int) -> int:
-    """Memory that a process has for itself alone."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+def own_bytes(pid: int) -> int:
+    """Memory that a process has for itself alone, by Linux's running count: to go through the pages of half a gigabyte
+    (smaps_rollup) would hold up the process that is measured.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 def _span(tasks: list[Task]) -> float:
