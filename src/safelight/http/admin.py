@@ -13,7 +13,7 @@ from safelight.http.models import ConnectionOut, ConnectionsOut, SubscriptionOut
 from safelight.realtime.registry import Standing
 from safelight.realtime.roster import Roster
 
-router = APIRouter(prefix="/api/admin", tags=["administration"], responses=problems(401, 404))
+router = APIRouter(prefix="/api/admin", tags=["administration"], responses=problems(401, 404, 503))
 
 
 @router.get("/connections", response_model_exclude_none=True)

@@ -14,7 +14,7 @@ from safelight.http.models import CredentialsIn, LinkIn, LogInIn, MeOut, Options
 from safelight.ports import Ports
 from safelight.realtime import revocation
 
-router = APIRouter(prefix="/api/auth", tags=["identity"], responses=problems(422))
+router = APIRouter(prefix="/api/auth", tags=["identity"], responses=problems(422, 503))
 COOKIE = "safelight_session"
 
 

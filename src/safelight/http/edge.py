@@ -30,7 +30,7 @@ _DESCRIPTIONS = {
     415: "Not a type that is taken here.",
     422: "The body was rejected; `errors` names the fields.",
     429: "Too much at once; wait as long as `Retry-After` says.",
-    503: "The server is about to restart; wait as long as `Retry-After` says.",
+    503: "The server restarts, or its database or store does not answer; wait as long as `Retry-After` says.",
     507: "The server's disk is full.",
 }
 

@@ -13,7 +13,7 @@ from safelight.errors import NotFound
 from safelight.http.edge import Caller, TheirPorts, TheLiveChannel, problems
 from safelight.realtime.hub import Hub
 
-router = APIRouter(tags=["live"], responses=problems(401, 404, 422, 429))
+router = APIRouter(tags=["live"], responses=problems(401, 404, 422, 429, 503))
 
 SCHEMA: dict[int | str, dict[str, Any]] = {
     200: {

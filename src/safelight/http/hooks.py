@@ -17,7 +17,7 @@ from safelight.commands.arrivals import Arrivals
 from safelight.errors import NotFound, Unauthenticated
 from safelight.http.edge import TheirPorts, problems
 
-router = APIRouter(prefix="/hooks", tags=["hooks"], responses=problems(401, 404, 422))
+router = APIRouter(prefix="/hooks", tags=["hooks"], responses=problems(401, 404, 422, 503))
 
 
 class StoredObject(BaseModel):

@@ -29,7 +29,7 @@ from safelight.http.models import (
 )
 from safelight.ports import Ports
 
-router = APIRouter(tags=["jobs"], responses=problems(401, 422))
+router = APIRouter(tags=["jobs"], responses=problems(401, 422, 503))
 
 
 @router.post("/commands/upload-jobs", status_code=201, dependencies=BEGINS, responses=problems(409, 413, 429))

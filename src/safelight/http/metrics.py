@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from safelight.http.edge import Administrator, problems
 
-router = APIRouter(tags=["administration"], responses=problems(401, 404))
+router = APIRouter(tags=["administration"], responses=problems(401, 404, 503))
 
 SCHEMA: dict[int | str, dict[str, Any]] = {
     200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}

@@ -32,7 +32,7 @@ from safelight.http.models import (
 )
 from safelight.ports import Filter, Ports
 
-router = APIRouter(tags=["photos"], responses=problems(401, 422))
+router = APIRouter(tags=["photos"], responses=problems(401, 422, 503))
 
 Search = Annotated[str | None, Query(max_length=200)]
 Cursor = Annotated[str | None, Query(max_length=256)]

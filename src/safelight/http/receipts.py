@@ -14,7 +14,7 @@ from safelight.http.edge import Caller, TheirPorts, problems
 from safelight.http.jobs import job_fields
 from safelight.http.models import ReceiptLineOut, ReceiptOut
 
-router = APIRouter(tags=["jobs"], responses=problems(401, 404, 422))
+router = APIRouter(tags=["jobs"], responses=problems(401, 404, 422, 503))
 
 _CSV = {200: {"description": "The receipt as CSV (RFC 4180).", "content": {"text/csv": {"schema": {"type": "string"}}}}}
 

@@ -26,7 +26,7 @@ from safelight.http.models import (
     UrlsOut,
 )
 
-router = APIRouter(tags=["uploads"], responses=problems(401, 404, 422))
+router = APIRouter(tags=["uploads"], responses=problems(401, 404, 422, 503))
 
 
 # Before the routes with {photo_id}, or "progress" would be taken for one.

@@ -1695,6 +1695,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     finalize_many_commands_upload_finalize_post: {
@@ -1741,6 +1751,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1825,6 +1845,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     finalize_commands_upload__photo_id__finalize_post: {
@@ -1881,6 +1911,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1959,6 +1999,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     retry_photo_commands_upload__photo_id__retry_post: {
@@ -2011,6 +2061,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2073,6 +2133,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2157,6 +2227,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     add_files_commands_upload_jobs__job_id__files_post: {
@@ -2233,6 +2313,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     cancel_job_commands_upload_jobs__job_id__cancel_post: {
@@ -2275,6 +2365,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2333,6 +2433,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_upload_jobs_queries_upload_jobs_get: {
@@ -2369,6 +2479,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2429,6 +2549,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_receipt_queries_upload_jobs__job_id__receipt_get: {
@@ -2481,6 +2611,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_receipt_as_csv_queries_upload_jobs__job_id__receipt_csv_get: {
@@ -2525,6 +2665,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2602,6 +2752,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_photos_queries_photos_get: {
@@ -2653,6 +2813,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     timeline_queries_photos_timeline_get: {
@@ -2688,6 +2858,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2745,6 +2925,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     known_photos_queries_photos_known_post: {
@@ -2781,6 +2971,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2839,6 +3039,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_photo_queries_photos__photo_id__get: {
@@ -2883,6 +3093,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2953,6 +3173,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     trash_photo_commands_photos__photo_id__delete: {
@@ -3005,6 +3235,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3073,6 +3313,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     delete_photo_commands_photos__photo_id__permanent_delete: {
@@ -3133,6 +3383,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     trash_photos_commands_photos_trash_post: {
@@ -3169,6 +3429,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3221,6 +3491,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     delete_photos_commands_photos_permanent_post: {
@@ -3265,6 +3545,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     sign_in_options_api_auth_options_get: {
@@ -3287,6 +3577,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3349,6 +3649,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     log_in_api_auth_login_post: {
@@ -3403,6 +3713,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     use_link_api_auth_link_post: {
@@ -3439,6 +3759,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3489,6 +3819,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     log_out_api_auth_logout_post: {
@@ -3519,6 +3859,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3567,6 +3917,16 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     connections_api_admin_connections_get: {
@@ -3599,6 +3959,16 @@ export interface operations {
             };
             /** @description It does not exist, or is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3656,6 +4026,16 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     metrics_metrics_get: {
@@ -3688,6 +4068,16 @@ export interface operations {
             };
             /** @description It does not exist, or is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3742,6 +4132,16 @@ export interface operations {
             };
             /** @description The body was rejected; `errors` names the fields. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server restarts, or its database or store does not answer; wait as long as `Retry-After` says. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

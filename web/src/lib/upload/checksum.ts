@@ -1,8 +1,6 @@
 import { crc32c } from './crc32c';
 import { unreadable } from './original';
-
-// Read in slices of this many bytes, so that no file is ever held whole.
-const SLICE = 8 * 1024 * 1024;
+import { piecesOf } from './pieces';
 
 /** The CRC32C of a blob. Throws Stopped (`changed`, `vanished`) where it can no longer be read. */
 export type Checksum = (blob: Blob) => Promise<number>;
@@ -10,10 +8,7 @@ export type Checksum = (blob: Blob) => Promise<number>;
 /** The CRC32C of a blob, computed here. */
 export const checksumHere: Checksum = async (blob) => {
   let crc = 0;
-  for (let start = 0; start < blob.size; start += SLICE) {
-    const slice = blob.slice(start, Math.min(blob.size, start + SLICE));
-    crc = crc32c(new Uint8Array(await slice.arrayBuffer()), crc);
-  }
+  for await (const piece of piecesOf(blob)) crc = crc32c(piece, crc);
   return crc;
 };
 

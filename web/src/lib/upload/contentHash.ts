@@ -1,8 +1,6 @@
 import { unreadable } from './original';
+import { piecesOf } from './pieces';
 import { Sha256 } from './sha256';
-
-// Read in slices of this many bytes, so that no file is ever held whole.
-const SLICE = 4 * 1024 * 1024;
 
 /** What the library knows a content by: `sha256:` and 64 hex digits. Throws Stopped where it cannot be read. */
 export type ContentHash = (blob: Blob) => Promise<string>;
@@ -10,9 +8,7 @@ export type ContentHash = (blob: Blob) => Promise<string>;
 /** The content hash of a blob, computed here. */
 export const contentHashHere: ContentHash = async (blob) => {
   const hash = new Sha256();
-  for (let start = 0; start < blob.size; start += SLICE) {
-    hash.update(new Uint8Array(await blob.slice(start, Math.min(blob.size, start + SLICE)).arrayBuffer()));
-  }
+  for await (const piece of piecesOf(blob)) hash.update(piece);
   return `sha256:${hash.hex()}`;
 };
 
