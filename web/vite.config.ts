@@ -20,6 +20,10 @@ export default defineConfig({
     outDir: '../src/safelight/page',
     emptyOutDir: true,
     target: 'es2022',
+    // What others wrote changes seldom: browsers keep it from one version of the page to the next.
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: 'libraries', test: /node_modules/, tags: ['$initial'] }] } },
+    },
   },
   worker: { format: 'es' },
   server: {

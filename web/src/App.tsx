@@ -37,6 +37,8 @@ export function App({ linkCode }: { linkCode: string | null }) {
         owner.current = now?.userId;
         startAnew();
         queries.clear();
+        // Whoever comes next does not look at what was looked at.
+        go(window.location.pathname + window.location.search, true);
       }),
     [queries],
   );

@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ApiError, HeldBack, NetworkError, Stalled } from '../src/lib/api/errors';
 import { refusalOf } from '../src/lib/s3/refusal';
 import { failureOf, type Fault, FAULTS, faultOf, Stopped, wordsOf } from '../src/lib/upload/faults';
 import { freshUntil } from '../src/lib/upload/freshness';
 import { unreadable } from '../src/lib/upload/original';
+import { speak } from '../src/texts';
 
 const answer = (status: number, code = `http-${status}`) => new ApiError(status, code, `Says ${code}.`);
 const s3 = (status: number, code: string) => refusalOf(status, `<Error><Code>${code}</Code></Error>`, null);
@@ -48,6 +49,31 @@ describe('faults', () => {
       code: 'file-too-large',
       message: 'Says file-too-large.',
     });
+  });
+
+  it('says what the page itself finds in its language, and what the store found in the store’s', () => {
+    onTestFinished(() => {
+      speak('en');
+    });
+    const told = () => [
+      s3(400, 'NoSuchUpload').message,
+      s3(400, 'Odd').message,
+      refusalOf(400, '<Error><Code>Odd</Code><Message>Too odd.</Message></Error>', null).message,
+      refusalOf(502, '<html>', null).message,
+    ];
+    expect(told()).toEqual([
+      'This upload has ended: it was cancelled, has expired, or its parts are gone. Retry the photo.',
+      'The store refuses this file with 400 (Odd).',
+      'The store refuses this file: Too odd. (Odd)',
+      'The server answered 502 without saying why. Try again.',
+    ]);
+    speak('de');
+    expect(told()).toEqual([
+      'Dieses Hochladen ist beendet: abgebrochen, abgelaufen, oder seine Teile sind weg. Das Foto wiederholen.',
+      'Der Speicher lehnt diese Datei mit 400 ab (Odd).',
+      'Der Speicher lehnt diese Datei ab: Too odd. (Odd)',
+      'Der Server hat mit 502 geantwortet und nicht gesagt, warum. Erneut versuchen.',
+    ]);
   });
 
   it('says what a row shows exactly for those that are waited out', () => {

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { keptOnScreen } from '../src/lib/keptOnScreen';
 import { bytesText, durationText } from '../src/lib/format';
 import { describe as factsOf, takenText } from '../src/lib/photos/describe';
+import { speak } from '../src/texts';
 import type { Photo, Summary } from '../src/types/wire';
 
 function summary(n: number): Summary {
@@ -66,6 +67,24 @@ describe('words', () => {
     });
     expect(Object.keys(facts)).not.toContain('Lens');
     expect(facts.Taken).toBe('Not recorded: stands by its arrival');
+  });
+
+  it('tell no figure that says nothing', () => {
+    const said = (exif: object, width = 240, height = 160) => {
+      const photo: Photo = { ...summary(1), width, height, exifJson: JSON.stringify(exif) };
+      return factsOf(photo).flatMap(({ name, value }) => (/Dim|Exp|Place/.test(name) ? [value] : []));
+    };
+    expect(said({})).toEqual(['240 × 160']);
+    expect(said({}, 250, 200)).toEqual(['250 × 200 · 0.1 MP']);
+    expect(said({ fNumber: 2.8, exposureBias: -0.02, focalLength: 0.01 })).toEqual(['f/2.8', '240 × 160']);
+    expect(said({ latitude: 1, longitude: 2, altitude: -0.3 })).toContain('1.00000° N, 2.00000° E · 0 m');
+    onTestFinished(() => {
+      speak('en');
+    });
+    speak('de');
+    const photo: Photo = { ...summary(1), width: 6_000, height: 4_000, exifJson: '{"fNumber":5.6,"exposureTime":2.5}' };
+    const values = factsOf(photo).map(({ value }) => value);
+    expect(values).toEqual(expect.arrayContaining(['2,5 s · f/5,6', '6000 × 4000 · 24,0 MP']));
   });
 });
 

@@ -54,6 +54,57 @@ const embedded = (index: number, picture: number[]): Entry[] => [
   [0x202, 4, picture.length],
 ];
 
+// 160 by 120 pixels of grey, as a real encoder writes them.
+const GREY = [
+  ...Buffer.from(
+    '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI//////////////////////////////////////////////' +
+      '//////wAALCAB4AKABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAAP/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oACAEBAAA/AJgAAAAAAAAAAAAAAAAA' +
+      'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA//2Q==',
+    'base64',
+  ),
+];
+
+const box = (type: string, ...content: number[]) => [...u32(content.length + 8, false), ...text(type), ...content];
+
+/** A HEIF file of one item. */
+function heif(type: string, item: number[]): number[] {
+  const ftyp = box('ftyp', ...text('heic'), 0, 0, 0, 0);
+  const infe = box('infe', 2, 0, 0, 0, 0, 7, 0, 0, ...text(type), 0);
+  const iinf = box('iinf', 0, 0, 0, 0, 0, 1, ...infe);
+  const iloc = (offset: number) =>
+    box('iloc', 0, 0, 0, 0, 0x44, 0, 0, 1, 0, 7, 0, 0, 0, 1, ...u32(offset, false), ...u32(item.length, false));
+  const meta = (offset: number) => box('meta', 0, 0, 0, 0, ...iinf, ...iloc(offset));
+  const start = ftyp.length + meta(0).length;
+  return [...ftyp, ...meta(start), ...item];
+}
+
+/** A CR3 file as Canon's cameras lay it out: what is known of the photo, its thumbnail, a preview, and then the data. */
+function cr3(thumbnail: number[], length = thumbnail.length, moov = 'moov'): number[] {
+  const uuid = (name: string, ...content: number[]) => box('uuid', ...Buffer.from(name, 'hex'), ...content);
+  const size = [...u16(160, false), ...u16(120, false), ...u32(length, false)];
+  const canon = uuid(
+    '85c0b687820f11e08111f4ce462b6a48',
+    ...box('CNCV', ...text('CanonCR3_001/00.09.00/00.00.00')),
+    ...box('CMT1', ...tiff([[[0x112, 3, 8]]])),
+    ...box('THMB', 0, 0, 0, 0, ...size, 0, 1, 0, 0, ...thumbnail, 0, 0, 0, 0),
+  );
+  const preview = jpeg(1_620, 1_080);
+  const prvw = box(
+    'PRVW',
+    ...u32(0, false),
+    ...u32(1, false),
+    ...u32(0, false),
+    ...u32(preview.length, false),
+    ...preview,
+  );
+  return [
+    ...box('ftyp', ...text('crx '), 0, 0, 0, 1, ...text('crx isom')),
+    ...box(moov, ...canon, ...box('mvhd', ...Array<number>(100).fill(0))),
+    ...uuid('eaf42b5e1c984b88b9fbb7dc406e4d16', 0, 0, 0, 0, 0, 0, 0, 1, ...prvw),
+    ...[...u32(1, false), ...text('mdat'), ...u32(0, false), ...u32(1_016, false), ...Array<number>(1_000).fill(7)],
+  ];
+}
+
 async function bytesOf(found: Awaited<ReturnType<typeof findPreview>>): Promise<number[]> {
   return [...new Uint8Array((await found?.blob.arrayBuffer()) ?? new ArrayBuffer(0))];
 }
@@ -118,22 +169,23 @@ describe('findPreview', () => {
   it('finds it in the EXIF item of a HEIF file', async () => {
     const exif = tiff([[[0x112, 3, 3]], embedded(1, THUMB)], [THUMB], false);
     const item = [...u32(6, false), ...text('Exif\0\0'), ...exif];
-    const box = (type: string, ...content: number[]) => [...u32(content.length + 8, false), ...text(type), ...content];
-    const ftyp = box('ftyp', ...text('heic'), 0, 0, 0, 0);
-    const infe = box('infe', 2, 0, 0, 0, 0, 7, 0, 0, ...text('Exif'), 0);
-    const iinf = box('iinf', 0, 0, 0, 0, 0, 1, ...infe);
-    const iloc = (offset: number) =>
-      box('iloc', 0, 0, 0, 0, 0x44, 0, 0, 1, 0, 7, 0, 0, 0, 1, ...u32(offset, false), ...u32(item.length, false));
-    const meta = (offset: number) => box('meta', 0, 0, 0, 0, ...iinf, ...iloc(offset));
-    const start = ftyp.length + meta(0).length;
-    const found = await findPreview(file([...ftyp, ...meta(start), ...item]));
+    const found = await findPreview(file(heif('Exif', item)));
     expect(found?.orientation).toBe(3);
     expect(await bytesOf(found)).toEqual(THUMB);
   });
 
-  it('reads little of a large file', async () => {
+  it('finds the thumbnail in Canon’s CR3, and how it is to be turned', async () => {
+    const found = await findPreview(file(cr3(GREY)));
+    expect(found).toMatchObject({ orientation: 8, size: { width: 160, height: 120 }, plain: false });
+    expect(await bytesOf(found)).toEqual(GREY);
+  });
+
+  it.each([
+    ['a JPEG', withExif(tiff([[[0x112, 3, 1]], embedded(1, THUMB)], [THUMB]))],
+    ['a CR3', cr3(GREY)],
+  ])('reads little of a large file: %s', async (_, head) => {
     const bytes = new Uint8Array(3_000_000);
-    bytes.set(withExif(tiff([[[0x112, 3, 1]], embedded(1, THUMB)], [THUMB])));
+    bytes.set(head);
     let read = 0;
     class Counted extends Blob {
       override slice(start?: number, end?: number, type?: string): Blob {
@@ -161,6 +213,11 @@ describe('findPreview', () => {
       circle.splice(circle.length - 4, 4, 8, 0, 0, 0);
       return circle;
     })()], // prettier-ignore
+    ['HEIC that holds no JPEG', heif('hvc1', [1, 2, 3, 4, 5, 6, 7, 8])],
+    ['HEIC whose EXIF holds none', heif('Exif', [...u32(0, false), ...tiff([[[0x112, 3, 6]]])])],
+    ['a CR3 without its part of Canon', cr3(GREY, GREY.length, 'free')],
+    ['a CR3 that ends early', cr3(GREY).slice(0, 300)],
+    ['a CR3 whose thumbnail is none', cr3(text('nothing at all, and a little more'))],
     ['a thumbnail that is none', withExif(tiff([[], embedded(1, text('nothing'))], [text('nothing')]))],
   ] satisfies [string, number[]][])('has none to show of %s', async (_, bytes) => {
     expect(await findPreview(file(bytes))).toBeNull();

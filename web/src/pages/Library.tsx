@@ -1,8 +1,9 @@
-import { useCallback, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import { sentenceOf } from '../lib/api/errors';
 import type { Place } from '../lib/api/photos';
 import { groupingFor } from '../lib/photos/layout';
+import { type Looked, useLooked } from '../hooks/useLooked';
 import { useSelection } from '../hooks/useSelection';
 import { useShelf } from '../hooks/useShelf';
 import { useTexts } from '../hooks/useTexts';
@@ -26,23 +27,30 @@ export function Library(props: { place: Place; search: string; onClear: () => vo
   const grouping = place === 'trash' ? 'day' : chosen === 'auto' ? groupingFor(days?.list ?? []) : chosen;
   const [wanted, setWanted] = useState<{ day: string; count: number } | null>(null);
   const [returned, setReturned] = useState<{ position: number; count: number } | null>(null);
-  const [open, setOpen] = useState<{ position: number; photoId: string | undefined } | null>(null);
+  const { looked, look, close } = useLooked();
+  const [seen, setSeen] = useState(looked);
 
   const total = days?.total ?? 0;
   // The photo that is looked at stays in sight while others come and go; where it went itself, the next one is shown.
-  const found = open?.photoId === undefined ? null : shelf.positionOf(open.photoId);
-  const position = open && Math.min(found ?? open.position, total - 1);
+  const standing = ({ position, photoId }: Looked) => {
+    const found = photoId === undefined ? null : shelf.positionOf(photoId);
+    return Math.min(found ?? position, total - 1);
+  };
+  const position = looked && standing(looked);
   const show = useCallback(
     (at: number) => {
-      setOpen({ position: at, photoId: shelf.at(at)?.photoId });
+      look({ position: at, photoId: shelf.at(at)?.photoId });
     },
-    [shelf],
+    [shelf, look],
   );
-  const close = useCallback((at: number) => {
-    setOpen(null);
-    setReturned((before) => ({ position: at, count: (before?.count ?? 0) + 1 }));
-  }, []);
-  if (open && days && total === 0) setOpen(null);
+  if (looked !== seen) {
+    setSeen(looked);
+    if (seen && !looked && total > 0) setReturned({ position: standing(seen), count: (returned?.count ?? 0) + 1 });
+  }
+  const nothing = looked !== null && days !== null && total === 0;
+  useEffect(() => {
+    if (nothing) close();
+  }, [nothing, close]);
 
   return (
     <main className="library">

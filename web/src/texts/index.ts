@@ -52,7 +52,11 @@ export function numberText(value: number, decimals = 0): string {
   const name = `${current} ${decimals}`;
   let format = numbers.get(name);
   if (!format) {
-    format = new Intl.NumberFormat(current, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    format = new Intl.NumberFormat(current, {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+      signDisplay: 'negative', // what rounds to nothing has no sign
+    });
     numbers.set(name, format);
   }
   return format.format(value);

@@ -18,7 +18,7 @@ export function PhotoViewer(props: {
   place: Place;
   position: number;
   onShow: (position: number) => void;
-  onClose: (position: number) => void;
+  onClose: () => void;
 }) {
   const { shelf, place, position, onShow, onClose } = props;
   const say = useTexts();
@@ -56,9 +56,6 @@ export function PhotoViewer(props: {
 
   const show = (wanted: number) => {
     if (wanted !== position && wanted >= 0 && wanted < total) onShow(wanted);
-  };
-  const close = () => {
-    onClose(position);
   };
   const size = photo?.width && photo.height ? { width: photo.width, height: photo.height } : null;
   const zoom = useZoom(stage, photo?.photoId, photo ? (size ?? { width: 1_024, height: 768 }) : null, (by) => {
@@ -131,11 +128,15 @@ export function PhotoViewer(props: {
       onKeyDown={onKeyDown}
       onCancel={(event) => {
         event.preventDefault();
-        close();
+        onClose();
+      }}
+      onClose={({ currentTarget }) => {
+        // The browser may close it without asking, as it does where nobody has touched it since.
+        if (!currentTarget.open) onClose();
       }}
     >
       <header className="viewer-head">
-        <IconButton icon="close" label={say('viewer.close')} onClick={close} />
+        <IconButton icon="close" label={say('viewer.close')} onClick={onClose} />
         <h2 title={photo?.relativePath ?? photo?.filename} aria-live="polite">
           <bdi>{photo?.filename ?? say('library.fetchingOne')}</bdi>
           <span className="viewer-place">{say('viewer.place', { at: position + 1, total })}</span>

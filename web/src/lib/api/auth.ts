@@ -1,4 +1,5 @@
 import { API_URL } from '../../config';
+import { say } from '../../texts';
 import type { SignedIn } from '../../types/wire';
 import { reasonOf } from '../upload/backoff';
 import { ApiError, NetworkError, problemOf, sentenceOf } from './errors';
@@ -149,7 +150,7 @@ export async function signInOptions(): Promise<{ registration: 'open' | 'closed'
 }
 
 function signedOut(): ApiError {
-  return new ApiError(401, 'unauthenticated', 'You are signed out. Sign in to go on.');
+  return new ApiError(401, 'unauthenticated', say('account.signedOut'));
 }
 
 function read(kept: string | null): Session | null {

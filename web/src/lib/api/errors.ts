@@ -36,7 +36,7 @@ export function problemOf(status: number, body: string, retryAfterMs: number | n
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error; // a proxy's page, say: the status alone must do
   }
-  const sentence = problem.detail ?? `The server answered ${status} without saying why. Try again.`;
+  const sentence = problem.detail ?? say('fault.unexplained', { status });
   return new ApiError(status, problem.code ?? `http-${status}`, sentence, retryAfterMs, problem.errors ?? []);
 }
 

@@ -89,18 +89,28 @@ function cameraText({ make, model }: Exif): string | null {
 
 function exposureText(exif: Exif): string | null {
   const seconds = numberOf(exif.exposureTime);
-  const aperture = numberOf(exif.fNumber);
+  const aperture = tenths(exif.fNumber);
   const iso = numberOf(exif.iso);
-  const focal = numberOf(exif.focalLength);
-  const bias = numberOf(exif.exposureBias);
+  const focal = tenths(exif.focalLength);
+  const bias = tenths(exif.exposureBias);
   const parts = [
-    seconds && (seconds < 0.3 ? `1/${Math.round(1 / seconds)} s` : `${Number(seconds.toFixed(1))} s`),
-    aperture && `f/${Number(aperture.toFixed(1))}`,
+    seconds && (seconds < 0.3 ? `1/${Math.round(1 / seconds)} s` : `${tenthsText(seconds)} s`),
+    aperture && `f/${tenthsText(aperture)}`,
     iso && `ISO ${iso}`,
-    focal && `${Number(focal.toFixed(1))} mm`,
-    bias && `${bias > 0 ? '+' : '−'}${Number(Math.abs(bias).toFixed(1))} EV`,
+    focal && `${tenthsText(focal)} mm`,
+    bias && `${bias > 0 ? '+' : '−'}${tenthsText(Math.abs(bias))} EV`,
   ].filter(Boolean);
   return parts.length ? parts.join(' · ') : null;
+}
+
+/** A number rounded to tenths: what is as good as nothing is 0. */
+function tenths(value: unknown): number | null {
+  const number = numberOf(value);
+  return number === null ? null : Math.round(number * 10) / 10;
+}
+
+function tenthsText(value: number): string {
+  return numberText(value, Number(value.toFixed(1)) % 1 ? 1 : 0);
 }
 
 function place(exif: Exif): Fact | null {
@@ -121,7 +131,8 @@ function place(exif: Exif): Fact | null {
 
 function sizeText({ width, height }: Photo): string | null {
   if (!width || !height) return null;
-  return `${width} × ${height} · ${numberText((width * height) / 1e6, 1)} MP`;
+  const megapixels = tenths((width * height) / 1e6);
+  return `${width} × ${height}${megapixels ? ` · ${numberText(megapixels, 1)} MP` : ''}`;
 }
 
 function folderOf(path: string | null | undefined): string | null {

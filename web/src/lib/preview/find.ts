@@ -1,6 +1,8 @@
 /** Finds the picture that a camera put into its file for a quick look: of the file itself little is read. */
+import { brandOf } from './boxes';
 import { ascii, Bytes, Unreadable } from './bytes';
-import { isHeif, itemsOf } from './heif';
+import { thumbnailOf } from './cr3';
+import { itemsOf } from './heif';
 import { exifOf, frameOf, isJpeg } from './jpeg';
 import { type Candidate, directoriesOf } from './tiff';
 
@@ -32,7 +34,9 @@ export async function findPreview(file: Blob): Promise<Preview | null> {
 async function previewIn(bytes: Bytes): Promise<Preview | null> {
   if (bytes.size < 32) return null;
   if (await isJpeg(bytes)) return inJpeg(bytes);
-  if (await isHeif(bytes)) return inHeif(bytes);
+  const brand = await brandOf(bytes);
+  if (brand === 'crx ') return inCr3(bytes);
+  if (brand !== null) return inHeif(bytes);
   // Fujifilm's RAF: a JPEG as the camera makes it, with its own EXIF, at a fixed place.
   const head = await bytes.at(0, 16);
   if (ascii(head, 0, 16) === 'FUJIFILMCCD-RAW ') {
@@ -49,6 +53,11 @@ async function inJpeg(bytes: Bytes): Promise<Preview | null> {
 
 async function inTiff(bytes: Bytes): Promise<Preview | null> {
   const { candidates, orientation } = await directoriesOf(bytes);
+  return best(bytes, candidates, orientation);
+}
+
+async function inCr3(bytes: Bytes): Promise<Preview | null> {
+  const { candidates, orientation } = await thumbnailOf(bytes);
   return best(bytes, candidates, orientation);
 }
 

@@ -1,4 +1,5 @@
 /** The items of a HEIF file (ISO/IEC 23008-12 over ISO 14496-12), as far as where they lie. */
+import { type Box, boxesIn, topBox } from './boxes';
 import { ascii, type Bytes, Unreadable } from './bytes';
 
 export interface Item {
@@ -8,18 +9,12 @@ export interface Item {
   length: number;
 }
 
-const MOST_BOXES = 64;
 const MOST_ITEMS = 4_096;
-const LARGEST_META = 1024 * 1024;
-
-export async function isHeif(bytes: Bytes): Promise<boolean> {
-  return bytes.size > 16 && ascii(await bytes.at(4, 4), 0, 4) === 'ftyp';
-}
 
 /** Every item that lies in one piece in the file. Throws Unreadable. */
 export async function itemsOf(bytes: Bytes): Promise<Item[]> {
-  const meta = await metaOf(bytes);
-  const boxes = new Map<string, { start: number; end: number }>();
+  const { content: meta } = await topBox(bytes, 'meta');
+  const boxes = new Map<string, Box>();
   // `meta` is a full box: version and flags come first.
   for (const box of boxesIn(meta, 4, meta.byteLength)) boxes.set(box.type, box);
   const [info, places] = [boxes.get('iinf'), boxes.get('iloc')];
@@ -31,31 +26,7 @@ export async function itemsOf(bytes: Bytes): Promise<Item[]> {
   });
 }
 
-async function metaOf(bytes: Bytes): Promise<DataView> {
-  let at = 0;
-  for (let count = 0; count < MOST_BOXES && at + 8 <= bytes.size; count++) {
-    const head = await bytes.at(at, 8);
-    const size = head.getUint32(0);
-    if (ascii(head, 4, 4) === 'meta') {
-      if (size > LARGEST_META) throw new Unreadable('too many items');
-      return bytes.at(at + 8, size - 8);
-    }
-    if (size < 8) break; // 1: a 64-bit size, of the picture data; 0: up to the end. `meta` comes before either
-    at += size;
-  }
-  throw new Unreadable('no meta box');
-}
-
-function* boxesIn(view: DataView, from: number, end: number) {
-  for (let at = from; at + 8 <= end;) {
-    const size = view.getUint32(at);
-    if (size < 8 || at + size > end) return;
-    yield { type: ascii(view, at + 4, 4), start: at + 8, end: at + size };
-    at += size;
-  }
-}
-
-function typesIn(view: DataView, { start, end }: { start: number; end: number }): Map<number, string> {
+function typesIn(view: DataView, { start, end }: Box): Map<number, string> {
   const wide = view.getUint8(start) > 0;
   const types = new Map<number, string>();
   for (const entry of boxesIn(view, start + (wide ? 8 : 6), end)) {
@@ -68,7 +39,7 @@ function typesIn(view: DataView, { start, end }: { start: number; end: number })
   return types;
 }
 
-function placesIn(view: DataView, { start }: { start: number }): { id: number; offset: number; length: number }[] {
+function placesIn(view: DataView, { start }: Box): { id: number; offset: number; length: number }[] {
   const version = view.getUint8(start);
   const sizes = view.getUint16(start + 4);
   const [offsetSize, lengthSize, baseSize] = [sizes >> 12, (sizes >> 8) & 15, (sizes >> 4) & 15];

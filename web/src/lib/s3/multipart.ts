@@ -1,3 +1,4 @@
+import { say } from '../../texts';
 import { reasonOf, retryAfter } from '../upload/backoff';
 import { NetworkError, Stalled } from '../api/errors';
 import { refusalOf } from './refusal';
@@ -88,7 +89,7 @@ export const putOverXhr: Put = (url, body, { headers, signal, onProgress }) =>
           return;
         }
         const etag = xhr.getResponseHeader('etag');
-        if (etag === null) reject(new Error('The store hides the ETag. Let its CORS rules expose the ETag header.'));
+        if (etag === null) reject(new Error(say('fault.hidden-etag')));
         else resolve(etag.replace(/^W\//, '').replaceAll('"', ''));
       });
     };

@@ -19,11 +19,15 @@ export interface HashRequest {
 export type HashAnswer = { id: number; hash: string } | { id: number; error: unknown };
 
 interface Asked {
+  blob: Blob;
   resolve: (hash: string) => void;
   reject: (error: Error) => void;
 }
 
-/** `ContentHash` in a Web Worker, which is started when first needed and hashes one after another. */
+/**
+ * `ContentHash` in a Web Worker, which is started when first needed and hashes one after another. What it leaves undone that
+ * could not be loaded (its script is gone with the last version of the page, say) is hashed here, and another is started next.
+ */
 export function contentHashInWorker(): ContentHash {
   let worker: Worker | null = null;
   let last = 0;
@@ -37,11 +41,14 @@ export function contentHashInWorker(): ContentHash {
       if ('hash' in data) waiting?.resolve(data.hash);
       else waiting?.reject(unreadable(data.error));
     };
-    started.onerror = (event) => {
-      for (const waiting of asked.values()) waiting.reject(new Error(`The hashing worker stopped: ${event.message}`));
-      asked.clear();
+    started.onerror = () => {
       started.terminate();
       worker = null;
+      for (const { blob, resolve, reject } of asked.values())
+        contentHashHere(blob).then(resolve, (error: unknown) => {
+          reject(unreadable(error));
+        });
+      asked.clear();
     };
     return started;
   }
@@ -50,7 +57,7 @@ export function contentHashInWorker(): ContentHash {
     new Promise((resolve, reject) => {
       worker ??= start();
       const id = ++last;
-      asked.set(id, { resolve, reject });
+      asked.set(id, { blob, resolve, reject });
       worker.postMessage({ id, blob } satisfies HashRequest);
     });
 }

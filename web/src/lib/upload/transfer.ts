@@ -1,3 +1,4 @@
+import { say } from '../../texts';
 import { ApiError } from '../api/errors';
 import { hex32 } from './crc32c';
 import { freshUntil } from './freshness';
@@ -44,7 +45,7 @@ async function sendWhole(photoId: string, plan: Plan | null, line: Line): Promis
   const url = async (renew: boolean) => {
     if (known && !renew && Date.now() < known.until) return known;
     const urls = await api.urls(photoId, undefined, line.signal);
-    if (!urls.presignedUrl) throw new Error('The server gave no URL to send this file to. Retry the photo.');
+    if (!urls.presignedUrl) throw new Error(say('fault.no-address'));
     known = signed(urls.presignedUrl, urls.headers, Date.now());
     return known;
   };

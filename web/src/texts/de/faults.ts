@@ -21,4 +21,11 @@ export const faults: Texts<typeof english> = {
   'fault.server-fault': 'Im Server ist etwas schiefgegangen. Erneut versuchen; sein Protokoll sagt, was es war.',
   'fault.refused':
     'Der Server nimmt diese Datei nicht an und hat nicht gesagt, warum. Erneut versuchen oder eine andere wählen.',
+  'fault.unexplained': 'Der Server hat mit {status} geantwortet und nicht gesagt, warum. Erneut versuchen.',
+  'fault.no-address': 'Der Server hat keine Adresse für diese Datei genannt. Das Foto wiederholen.',
+  'fault.hidden-etag': 'Der Speicher verbirgt das ETag. Seine CORS-Regeln müssen den ETag-Header freigeben.',
+  'fault.upload-gone':
+    'Dieses Hochladen ist beendet: abgebrochen, abgelaufen, oder seine Teile sind weg. Das Foto wiederholen.',
+  'fault.store-refuses': 'Der Speicher lehnt diese Datei ab: {message} ({code})',
+  'fault.store-answers': 'Der Speicher lehnt diese Datei mit {status} ab ({code}).',
 };

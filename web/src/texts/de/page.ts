@@ -22,6 +22,7 @@ export const page: Texts<typeof english> = {
   'theme.toDark': 'Dunkle Darstellung',
   'account.signedInAs': 'Angemeldet als {email}',
   'account.connections': 'Live-Verbindungen',
+  'account.signedOut': 'Abgemeldet. Zum Weitermachen bitte neu anmelden.',
   'account.signOut': 'Abmelden',
   'account.losing': 'Es werden noch Fotos gesendet. Abmelden und das Senden beenden?',
   'account.unheard': 'Hier abgemeldet, aber der Server hat es nicht erfahren: {reason}',

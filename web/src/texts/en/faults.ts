@@ -17,4 +17,10 @@ export const faults = {
     'The bytes do not get through although the server answers. Try again; where photos go to another host, its CORS rules must allow this page.',
   'fault.server-fault': 'Something went wrong inside the server. Try again; its log says what it was.',
   'fault.refused': 'The server does not take this file, and did not say why. Try again, or choose another one.',
+  'fault.unexplained': 'The server answered {status} without saying why. Try again.',
+  'fault.no-address': 'The server gave no address to send this file to. Retry the photo.',
+  'fault.hidden-etag': 'The store hides the ETag. Let its CORS rules expose the ETag header.',
+  'fault.upload-gone': 'This upload has ended: it was cancelled, has expired, or its parts are gone. Retry the photo.',
+  'fault.store-refuses': 'The store refuses this file: {message} ({code})',
+  'fault.store-answers': 'The store refuses this file with {status} ({code}).',
 } as const;

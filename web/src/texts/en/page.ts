@@ -20,6 +20,7 @@ export const page = {
   'theme.toDark': 'Dark theme',
   'account.signedInAs': 'Signed in as {email}',
   'account.connections': 'Live connections',
+  'account.signedOut': 'You are signed out. Sign in to go on.',
   'account.signOut': 'Sign out',
   'account.losing': 'Photos are still being sent. Sign out and stop them?',
   'account.unheard': 'Signed out here, but the server has not heard of it: {reason}',
