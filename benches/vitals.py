@@ -144,7 +144,8 @@ class Vitals:
     def _renderer(self) -> int:
         """The page's own process: of all renderers that which does the work just now."""
         before = self._renderers()
-        self.page.evaluate("for (const end = performance.now() + 300; performance.now() < end; );")
+        # A second: while a page settles, another renderer may be busy for a good part of one.
+        self.page.evaluate("for (const end = performance.now() + 1000; performance.now() < end; );")
         after = self._renderers()
         return max(after, key=lambda pid: after[pid] - before.get(pid, after[pid]))
 
