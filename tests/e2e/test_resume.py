@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_u15_a_closed_tab_goes_on_by_one_click_and_sends_no_byte_twice(
         # The browser's leave to read files lasts as long as any tab of the page is open; after that it would ask.
         _visit_again(tab.page.context.new_page(), server)
         folder = _half_sent(server, tab, tmp_path)
-        tab.page.close(run_before_unload=False)
+        _close(tab, server)
         again = Tab(tab.page.context)
         _visit_again(again.page, server)
         again.page.get_by_role("button", name=re.compile(r"^Resume \d+ photos?$")).click()
@@ -47,7 +48,7 @@ def test_u15_a_folder_dropped_again_in_another_browser_goes_on(start: Start, ope
     with server.client() as person:
         visit(tab.page, server.url, person)
         folder = _half_sent(server, tab, tmp_path)
-        tab.page.close(run_before_unload=False)
+        _close(tab, server)
         visit(elsewhere.page, server.url, person)
         elsewhere.drop(folder)
         _all_arrive(elsewhere, folder)
@@ -60,7 +61,7 @@ def test_u15_a_file_that_has_changed_is_sent_anew_and_never_mixed(start: Start, 
     with server.client() as person:
         visit(tab.page, server.url, person)
         folder = _half_sent(server, tab, tmp_path)
-        tab.page.close(run_before_unload=False)
+        _close(tab, server)
         large = folder / "large-0000.jpg"
         before = large.stat()
         # Of the same size and time: head and tail tell.
@@ -113,6 +114,15 @@ def _half_sent(server: Server, tab: Tab, tmp_path: Path) -> Path:
     tab.until(lambda: received(server).whole > 20 * MiB, "some of it")
     assert received(server).whole < SMALL * 200_000 + LARGE
     return folder
+
+
+def _close(tab: Tab, server: Server) -> None:
+    """Close the tab, and let what it had on its way come to its end: to arrive after all, or to be cut off."""
+    tab.page.close(run_before_unload=False)
+    before = None
+    while (now := received(server)) != before:
+        before = now
+        time.sleep(0.5)
 
 
 def _visit_again(page: Page, server: Server) -> None:
