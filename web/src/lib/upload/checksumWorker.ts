@@ -1,13 +1,4 @@
-import { inTurn } from '../inTurn';
-import type { WorkerAnswer, WorkerRequest } from './checksum';
+import { answering } from './blobWorkers';
 import { checksumHere } from './checksum';
 
-self.onmessage = inTurn(answer);
-
-async function answer({ id, blob }: WorkerRequest): Promise<WorkerAnswer> {
-  try {
-    return { id, crc: await checksumHere(blob) };
-  } catch (error) {
-    return { id, error }; // a DOMException goes over as it is
-  }
-}
+self.onmessage = answering(checksumHere);

@@ -1,12 +1,4 @@
-import { inTurn } from '../inTurn';
-import { contentHashHere, type HashAnswer, type HashRequest } from './contentHash';
+import { answering } from './blobWorkers';
+import { contentHashHere } from './contentHash';
 
-self.onmessage = inTurn(answer);
-
-async function answer({ id, blob }: HashRequest): Promise<HashAnswer> {
-  try {
-    return { id, hash: await contentHashHere(blob) };
-  } catch (error) {
-    return { id, error };
-  }
-}
+self.onmessage = answering(contentHashHere);
